@@ -1,0 +1,3 @@
+module github.com/streampulse/pulse
+
+go 1.26
