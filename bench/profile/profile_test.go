@@ -1,0 +1,181 @@
+package profile_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/streampulse/pulse/bench/internal/benchtest"
+	"github.com/streampulse/pulse/bench/profile"
+)
+
+func newCache(t *testing.T, src profile.Source) (*profile.Cache, func(id string) map[string]string) {
+	t.Helper()
+	rdb, prefix := benchtest.Client(t)
+	c, err := profile.New(rdb, src, prefix, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, func(id string) map[string]string {
+		t.Helper()
+		m, err := rdb.HGetAll(context.Background(), prefix+"{"+id+"}").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(m) > 0 {
+			if ttl := rdb.PTTL(context.Background(), prefix+"{"+id+"}").Val(); ttl <= 0 || ttl > time.Minute {
+				t.Errorf("cached profile has TTL %v", ttl)
+			}
+		}
+		return m
+	}
+}
+
+func TestGetFillsAndUpdateInvalidates(t *testing.T) {
+	ctx := context.Background()
+	db := profile.NewMemory()
+	c, cached := newCache(t, db)
+	if _, err := c.Get(ctx, "ann"); !errors.Is(err, profile.ErrNotFound) {
+		t.Fatalf("unknown id: %v", err)
+	}
+	for _, p := range []profile.Profile{{"name": "Ann", "city": "Oslo"}, {"name": "Ann B"}} {
+		if err := c.Update(ctx, "ann", p); err != nil {
+			t.Fatal(err)
+		}
+		if m := cached("ann"); len(m) != 0 {
+			t.Fatalf("after an update the cache still holds %v", m)
+		}
+		before := db.Loads()
+		for range 3 {
+			got, err := c.Get(ctx, "ann")
+			if err != nil || !maps.Equal(got, p) {
+				t.Fatalf("got %v, %v; want %v", got, err, p)
+			}
+		}
+		if n := db.Loads() - before; n != 1 {
+			t.Errorf("%d loads for three reads, want 1", n)
+		}
+		if m := cached("ann"); !maps.Equal(m, p) {
+			t.Errorf("cache holds %v, want %v", m, p)
+		}
+	}
+}
+
+func TestConcurrentMissesLoadOnce(t *testing.T) {
+	ctx := context.Background()
+	db := profile.NewMemory()
+	db.Delay = 50 * time.Millisecond
+	c, _ := newCache(t, db)
+	if err := db.Save(ctx, "u", profile.Profile{"a": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for range 20 {
+		wg.Go(func() {
+			<-start
+			if p, err := c.Get(ctx, "u"); err != nil || p["a"] != "1" {
+				t.Errorf("%v, %v", p, err)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	// A reader that the scheduler holds back past the first load finds the cache filled, so one load is what all see.
+	if n := db.Loads(); n != 1 {
+		t.Errorf("%d loads, want 1", n)
+	}
+}
+
+// gated is a database whose next Load stops, after it has read, until it is let go.
+type gated struct {
+	*profile.Memory
+	arm    atomic.Bool
+	loaded chan struct{}
+	letGo  chan struct{}
+}
+
+func (g *gated) Load(ctx context.Context, id string) (profile.Profile, error) {
+	p, err := g.Memory.Load(ctx, id)
+	if g.arm.CompareAndSwap(true, false) {
+		close(g.loaded)
+		<-g.letGo
+	}
+	return p, err
+}
+
+// The race that plain cache-aside loses: a reader loads the old row, an update saves and invalidates, and only then does
+// the reader fill the cache.
+func TestSlowReaderDoesNotBringBackTheOld(t *testing.T) {
+	ctx := context.Background()
+	db := &gated{Memory: profile.NewMemory(), loaded: make(chan struct{}), letGo: make(chan struct{})}
+	c, cached := newCache(t, db)
+	if err := db.Save(ctx, "u", profile.Profile{"v": "old"}); err != nil {
+		t.Fatal(err)
+	}
+	db.arm.Store(true)
+	slow := make(chan error, 1)
+	go func() {
+		_, err := c.Get(ctx, "u")
+		slow <- err
+	}()
+	<-db.loaded
+	if err := c.Update(ctx, "u", profile.Profile{"v": "new"}); err != nil {
+		t.Fatal(err)
+	}
+	// A reader who comes after the update must not join the load that began before it.
+	if p, err := c.Get(ctx, "u"); err != nil || p["v"] != "new" {
+		t.Errorf("read after update: %v, %v", p, err)
+	}
+	close(db.letGo)
+	if err := <-slow; err != nil {
+		t.Fatal(err)
+	}
+	if m := cached("u"); m["v"] != "new" {
+		t.Errorf("cache holds %v", m)
+	}
+}
+
+// Versions only grow, so a reader must never see one below what was committed before it asked.
+func TestReadersNeverGoBack(t *testing.T) {
+	ctx := context.Background()
+	db := profile.NewMemory()
+	c, _ := newCache(t, db)
+	const updates, readers = 200, 6
+	var committed atomic.Int64
+	if err := c.Update(ctx, "u", profile.Profile{"v": "0"}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range readers {
+		wg.Go(func() {
+			for {
+				floor := committed.Load()
+				if floor == updates {
+					return
+				}
+				p, err := c.Get(ctx, "u")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if v, err := strconv.ParseInt(p["v"], 10, 64); err != nil || v < floor {
+					t.Errorf("read version %q after %d was committed", p["v"], floor)
+					return
+				}
+			}
+		})
+	}
+	for v := int64(1); v <= updates; v++ {
+		if err := c.Update(ctx, "u", profile.Profile{"v": strconv.FormatInt(v, 10)}); err != nil {
+			t.Error(err)
+		}
+		committed.Store(v)
+	}
+	wg.Wait()
+}
