@@ -69,7 +69,7 @@ func TestGetFillsAndUpdateInvalidates(t *testing.T) {
 func TestConcurrentMissesLoadOnce(t *testing.T) {
 	ctx := context.Background()
 	db := profile.NewMemory()
-	db.Delay = 50 * time.Millisecond
+	db.Delay = 100 * time.Millisecond
 	c, _ := newCache(t, db)
 	if err := db.Save(ctx, "u", profile.Profile{"a": "1"}); err != nil {
 		t.Fatal(err)
