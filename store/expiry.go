@@ -1,0 +1,260 @@
+package store
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/btree"
+
+	"github.com/streampulse/pulse/internal/clock"
+	"github.com/streampulse/pulse/store/arena"
+)
+
+// moveDeadline makes at the deadline of the key of e in the keyspace's index; the block is the caller's business.
+func (ks *keyspace) moveDeadline(e *entry, at int64) {
+	old := e.deadline()
+	if old == at {
+		return
+	}
+	if old != noDeadline {
+		ks.deadlines.Delete(deadline{old, e.h})
+		ks.sum -= float64(old)
+	}
+	if at == noDeadline {
+		return
+	}
+	if ks.deadlines == nil {
+		ks.deadlines = btree.NewG(32, deadline.less)
+	}
+	ks.deadlines.ReplaceOrInsert(deadline{at, e.h})
+	ks.sum += float64(at)
+	if at < ks.shard.next.Load() {
+		ks.shard.next.Store(at)
+		ks.s.expirer.wake(at)
+	}
+}
+
+func (ks *keyspace) volatile() int {
+	if ks == nil || ks.deadlines == nil {
+		return 0
+	}
+	return ks.deadlines.Len()
+}
+
+// Deadline returns the deadline of key in Unix milliseconds, or Forever; ok is false if there is no such key.
+func (tx *Tx) Deadline(key []byte) (at int64, ok bool) {
+	e := tx.peek(key)
+	return e.deadline(), e.b != nil
+}
+
+// SetDeadline makes at the deadline of key (Unix milliseconds, or Forever) and calls Modified. It reports false, and
+// does nothing, if there is no such key. A deadline that has passed deletes the key.
+func (tx *Tx) SetDeadline(key []byte, at int64) bool {
+	e := tx.find(key)
+	if e.b == nil {
+		return false
+	}
+	switch old := e.deadline(); {
+	case at <= tx.now:
+		tx.drop(&e)
+	case at == old:
+	case old != noDeadline && at != noDeadline:
+		e.ks.moveDeadline(&e, at)
+		setDeadlineOf(e.b, at)
+	default:
+		e.ks.relayout(&e, at, tx.access())
+	}
+	tx.Modified(key, 1)
+	return true
+}
+
+// relayout gives the block of e a deadline or takes it away.
+func (ks *keyspace) relayout(e *entry, at int64, access uint32) {
+	old := *e
+	ks.moveDeadline(e, at)
+	key, val := keyOf(old.b), old.value()
+	sh := shape{flags: old.flags & (kindMask | fRaw), key: key, vlen: len(val), deadline: at}
+	copy(ks.place(e, &sh, max(sh.need(sh.isLarge(0)), min(old.size, sh.need(true)+1<<20)), access), val)
+	ks.tidy()
+}
+
+// expirer deletes keys at their deadlines. It sleeps until the earliest deadline of all shards, then takes what is due
+// shard by shard, in slices, in order of deadline; nothing is sampled. Its cost is proportional to what expires.
+type expirer struct {
+	s    *Store
+	gate *Gate
+	tx   *Tx
+
+	off     atomic.Bool
+	expired atomic.Int64
+	// due is the time the timer is set to, in Unix milliseconds; noDeadline while none is.
+	due atomic.Int64
+	mu  struct {
+		sync.Mutex
+		timer   clock.Timer
+		closed  bool
+		running bool
+		onEvent func(ready []Key)
+	}
+}
+
+// slice is how many keys are deleted under one lock.
+const slice = 128
+
+func (x *expirer) init(s *Store) {
+	x.s = s
+	x.gate = s.NewGate()
+	x.tx = s.NewTx()
+	x.due.Store(noDeadline)
+}
+
+// wake sees to it that the expirer runs at the given time or earlier.
+func (x *expirer) wake(at int64) {
+	if at >= x.due.Load() {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.setTimer(at)
+}
+
+// setTimer arms the timer for at if that is earlier than what it is set to. mu is held.
+func (x *expirer) setTimer(at int64) {
+	if at >= x.due.Load() || x.mu.closed || x.off.Load() {
+		return
+	}
+	x.due.Store(at)
+	if x.mu.running {
+		return // run arms it when it is done
+	}
+	if x.mu.timer != nil {
+		x.mu.timer.Stop()
+	}
+	wait := at - x.s.clk.NowMs()
+	// A far deadline is reached in steps, so that the duration cannot overflow and a clock set forward is noticed.
+	wait = max(0, min(wait, 60_000))
+	x.mu.timer = x.s.clk.AfterFunc(time.Duration(wait)*time.Millisecond, x.run)
+}
+
+func (x *expirer) run() {
+	x.mu.Lock()
+	if x.mu.running || x.mu.closed {
+		x.mu.Unlock()
+		return
+	}
+	x.mu.running = true
+	x.due.Store(noDeadline)
+	x.mu.Unlock()
+	next := int64(noDeadline)
+	if !x.off.Load() {
+		next = x.sweep()
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.mu.running = false
+	next = min(next, x.due.Load())
+	x.due.Store(noDeadline)
+	x.setTimer(next)
+}
+
+// sweep deletes all that is due and returns the earliest deadline left.
+func (x *expirer) sweep() int64 {
+	next := int64(noDeadline)
+	for i := range x.s.shards {
+		sh := &x.s.shards[i]
+		for !x.off.Load() && sh.next.Load() <= x.s.clk.NowMs() {
+			x.sweepShard(sh)
+		}
+		next = min(next, sh.next.Load())
+	}
+	return next
+}
+
+// sweepShard deletes at most slice due keys of each database of one shard.
+func (x *expirer) sweepShard(sh *shard) {
+	x.gate.Enter()
+	defer x.gate.Leave()
+	sh.mu.Lock()
+	tx := x.tx
+	next := int64(noDeadline)
+	for n := range sh.dbs {
+		db := &sh.dbs[n]
+		if db.keys.volatile() == 0 {
+			continue
+		}
+		tx.Begin(n)
+		for range slice {
+			d, ok := db.keys.deadlines.Min()
+			if !ok || d.at > tx.now {
+				break
+			}
+			if e := db.keys.due(d); e.b != nil {
+				tx.expire(db, &e)
+			} else {
+				db.keys.deadlines.DeleteMin()
+			}
+		}
+		if d, ok := db.keys.deadlines.Min(); ok {
+			next = min(next, d.at)
+		}
+	}
+	sh.next.Store(next)
+	sh.mu.Unlock()
+	x.expired.Add(tx.Expired)
+	tx.Expired = 0
+}
+
+// due finds the key that d stands for.
+func (ks *keyspace) due(d deadline) (e entry) {
+	e.ks, e.h = ks, d.hash
+	e.cur = ks.idx.Seek(d.hash << ks.s.bits)
+	for {
+		ref, ok := e.cur.Next()
+		if !ok {
+			return
+		}
+		b := ks.blocks.Bytes(arena.Ref(ref))
+		if deadlineOf(b) == d.at && ks.s.hash(keyOf(b)) == d.hash {
+			e.ref, e.b, e.layout = arena.Ref(ref), b, layoutOf(b)
+			return
+		}
+	}
+}
+
+// ExpiredActively returns how many keys the expirer has deleted.
+func (s *Store) ExpiredActively() int64 { return s.expirer.expired.Load() }
+
+// SetActiveExpire turns the deletion of keys at their deadlines on or off; off, they go when they are touched.
+func (s *Store) SetActiveExpire(on bool) {
+	x := &s.expirer
+	x.off.Store(!on)
+	if on {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.setTimer(s.clk.NowMs())
+	}
+}
+
+// Close stops the expirer and waits for it. The store may still be used.
+func (s *Store) Close() {
+	x := &s.expirer
+	x.off.Store(true)
+	x.mu.Lock()
+	x.mu.closed = true
+	if x.mu.timer != nil {
+		x.mu.timer.Stop()
+	}
+	x.mu.Unlock()
+	x.gate.mu.Lock() // run is not between Enter and Leave any more, and finds closed
+	x.gate.mu.Unlock()
+}
+
+// averageTTL returns the mean time to live at now of n keys whose deadlines add up to sum, in milliseconds.
+func averageTTL(sum float64, n int, now int64) int64 {
+	if n == 0 {
+		return 0
+	}
+	return int64(math.Max(0, sum/float64(n)-float64(now)))
+}

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"slices"
+	"sync"
+)
+
+// Gate is held by whoever runs commands, for the length of one command or one batch of them. An event loop has a gate
+// of its own, so entering it is an uncontended operation on a loop-local cache line; an exclusive operation closes all
+// gates. Several goroutines may share a gate.
+type Gate struct {
+	mu sync.RWMutex
+	_  [64]byte
+}
+
+// Enter waits until no exclusive operation runs and keeps the next one waiting. It must not be nested.
+func (g *Gate) Enter() { g.mu.RLock() }
+
+// Leave lets exclusive operations in.
+func (g *Gate) Leave() { g.mu.RUnlock() }
+
+type gates struct {
+	one sync.Mutex // the right to close gates
+	mu  sync.Mutex // guards all
+	all []*Gate
+}
+
+// NewGate returns a gate that exclusive operations respect until DropGate.
+func (s *Store) NewGate() *Gate {
+	g := &Gate{}
+	s.gates.mu.Lock()
+	s.gates.all = append(s.gates.all, g)
+	s.gates.mu.Unlock()
+	return g
+}
+
+// DropGate forgets g, which nobody holds or will enter again.
+func (s *Store) DropGate(g *Gate) {
+	s.gates.one.Lock()
+	defer s.gates.one.Unlock()
+	s.gates.mu.Lock()
+	defer s.gates.mu.Unlock()
+	s.gates.all = slices.DeleteFunc(s.gates.all, func(h *Gate) bool { return h == g })
+}
+
+// Exclusive runs f while nobody else is between Enter and Leave of any gate. The caller holds own (or nil); it is given
+// back meanwhile and entered again before Exclusive returns. A gate made while f runs may be entered: its holder finds
+// all shards locked.
+func (s *Store) Exclusive(own *Gate, f func()) {
+	if own != nil {
+		own.Leave()
+		defer own.Enter()
+	}
+	s.gates.one.Lock()
+	defer s.gates.one.Unlock()
+	s.gates.mu.Lock()
+	all := slices.Clone(s.gates.all)
+	s.gates.mu.Unlock()
+	for _, g := range all {
+		g.mu.Lock()
+	}
+	defer func() {
+		for _, g := range all {
+			g.mu.Unlock()
+		}
+	}()
+	f()
+}

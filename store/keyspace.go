@@ -1,0 +1,214 @@
+package store
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/google/btree"
+
+	"github.com/streampulse/pulse/store/arena"
+	"github.com/streampulse/pulse/store/table"
+)
+
+// noDeadline is the deadline of a key that lives for ever.
+const noDeadline = math.MaxInt64
+
+// keyspace is one database within one shard: an index over an arena of blocks, a slab of objects for the values that
+// are not strings, and the deadlines in order. It is guarded by its shard's lock.
+type keyspace struct {
+	s       *Store
+	shard   *shard
+	idx     table.Index
+	blocks  arena.Arena
+	objects slab
+	// deadlines holds one item for each key that has a deadline; nil until there is one. Items name a key by its
+	// hash, not by its block, so that blocks may move.
+	deadlines *btree.BTreeG[deadline]
+	sum       float64 // of all deadlines, for their average
+}
+
+type deadline struct {
+	at   int64 // Unix milliseconds
+	hash uint64
+}
+
+func (d deadline) less(e deadline) bool {
+	if d.at != e.at {
+		return d.at < e.at
+	}
+	return d.hash < e.hash
+}
+
+func (s *Store) newKeyspace(i int) *keyspace { return &keyspace{s: s, shard: &s.shards[i]} }
+
+// HashOf implements table.Hasher: the bits that chose the shard are shifted out.
+func (ks *keyspace) HashOf(ref uint32) uint64 {
+	return ks.s.hash(keyOf(ks.blocks.Bytes(arena.Ref(ref)))) << ks.s.bits
+}
+
+// BlockSize implements arena.Owner.
+func (ks *keyspace) BlockSize(b []byte) int {
+	l := layoutOf(b)
+	return l.size
+}
+
+// BlockMoved implements arena.Owner.
+func (ks *keyspace) BlockMoved(from, to arena.Ref, b []byte) {
+	c := ks.idx.Seek(ks.s.hash(keyOf(b)) << ks.s.bits)
+	for {
+		ref, ok := c.Next()
+		if !ok {
+			panic("store: a moved block is not in the index")
+		}
+		if ref == uint32(from) {
+			c.Replace(uint32(to))
+			return
+		}
+	}
+}
+
+// entry is a key as find saw it. It is valid until the keyspace changes.
+type entry struct {
+	ks  *keyspace
+	cur table.Cursor
+	h   uint64 // full hash
+	ref arena.Ref
+	b   []byte // the block; nil if there is no such key
+	layout
+}
+
+func (e *entry) value() []byte { return e.b[e.val : e.val+e.vlen : e.val+e.vlen] }
+
+func (ks *keyspace) find(h uint64, key []byte) (e entry) {
+	e.ks, e.h = ks, h
+	e.cur = ks.idx.Seek(h << ks.s.bits)
+	for {
+		ref, ok := e.cur.Next()
+		if !ok {
+			return
+		}
+		b := ks.blocks.Bytes(arena.Ref(ref))
+		l := layoutOf(b)
+		if string(b[l.key:l.val]) == string(key) {
+			e.ref, e.b, e.layout = arena.Ref(ref), b, l
+			return
+		}
+	}
+}
+
+// evacuationBudget is how many bytes of live blocks one change may move, at most, while the arena is wasteful: a small
+// multiple of what it wasted, so that cleaning keeps up.
+const evacuationBudget = 1024
+
+func (ks *keyspace) tidy() {
+	if ks.blocks.Wasteful() {
+		ks.blocks.Compact(ks, evacuationBudget)
+	}
+}
+
+// put makes the key of e hold shape, in its present block if that fits well, and returns the space of the value,
+// whose bytes are undefined.
+func (ks *keyspace) put(e *entry, sh *shape, access uint32) []byte {
+	ks.moveDeadline(e, sh.deadline)
+	if e.b != nil {
+		if need := sh.need(sh.isLarge(e.size)); need <= e.size && e.size-need <= max(16, e.size/4) {
+			v := sh.writeBlock(e.b, e.size, access)
+			e.layout = layoutOf(e.b)
+			return v
+		}
+	}
+	return ks.place(e, sh, sh.need(sh.isLarge(0)), access)
+}
+
+// place gives the key of e a new block of size bytes and frees its present one.
+func (ks *keyspace) place(e *entry, sh *shape, size int, access uint32) []byte {
+	ref, b := ks.blocks.Alloc(size)
+	v := sh.writeBlock(b, arena.Size(size), access)
+	if e.b != nil {
+		e.cur.Replace(uint32(ref))
+		ks.blocks.Free(e.ref, e.size)
+	} else {
+		ks.idx.Insert(e.h<<ks.s.bits, uint32(ref), ks)
+	}
+	e.ref, e.b = ref, b
+	e.layout = layoutOf(b)
+	return v
+}
+
+// resize makes the string of e n bytes long, or makes an empty one first; bytes up to the shorter length stay. When it
+// must move it takes room bytes more than it needs.
+func (ks *keyspace) resize(e *entry, key, old []byte, n, room int, access uint32) []byte {
+	sh := shape{flags: byte(String) | fRaw, key: key, vlen: n, deadline: e.deadline()}
+	if e.b != nil && e.kind() == String {
+		large := sh.isLarge(e.size)
+		if large == (e.flags&fLarge != 0) && sh.need(large) <= e.size {
+			v := sh.writeBlock(e.b, e.size, access)
+			e.layout = layoutOf(e.b)
+			return v
+		}
+	}
+	return append(ks.place(e, &sh, sh.need(true)+room, access)[:0], old[:min(n, len(old))]...)[:n]
+}
+
+// deadline returns the deadline of the key, noDeadline also if there is no such key.
+func (e *entry) deadline() int64 {
+	if e.b == nil {
+		return noDeadline
+	}
+	return deadlineOf(e.b)
+}
+
+// remove deletes the key of e, but not its object.
+func (ks *keyspace) remove(e *entry) {
+	ks.moveDeadline(e, noDeadline)
+	ks.idx.Delete(&e.cur)
+	ks.blocks.Free(e.ref, e.size)
+	e.b = nil
+}
+
+// objectNumber is the number in the value of a block that is not a string.
+func objectNumber(v []byte) uint32 { return *(*uint32)(unsafe.Pointer(unsafe.SliceData(v))) }
+
+func putObjectNumber(v []byte, n uint32) { *(*uint32)(unsafe.Pointer(unsafe.SliceData(v))) = n }
+
+// Object is a value that is not a string: what the packages list, set, zset, hash and stream export.
+type Object interface {
+	// Len returns the number of elements; a value without elements is deleted with its key.
+	Len() int
+	// Encoding returns the name OBJECT ENCODING prints.
+	Encoding() string
+	// Bytes estimates the memory held, in bytes, in constant time.
+	Bytes() int
+}
+
+// slab numbers objects. Pages keep growth free of copies.
+type slab struct {
+	pages [][]Object
+	free  []uint32
+}
+
+const slabPage = 256
+
+func (s *slab) add(o Object) uint32 {
+	if n := len(s.free); n > 0 {
+		i := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.pages[i/slabPage][i%slabPage] = o
+		return i
+	}
+	if n := len(s.pages); n == 0 || len(s.pages[n-1]) == slabPage {
+		s.pages = append(s.pages, nil)
+	}
+	p := &s.pages[len(s.pages)-1]
+	*p = append(*p, o)
+	return uint32((len(s.pages)-1)*slabPage + len(*p) - 1)
+}
+
+func (s *slab) get(i uint32) Object { return s.pages[i/slabPage][i%slabPage] }
+
+func (s *slab) set(i uint32, o Object) { s.pages[i/slabPage][i%slabPage] = o }
+
+func (s *slab) drop(i uint32) {
+	s.pages[i/slabPage][i%slabPage] = nil
+	s.free = append(s.free, i)
+}

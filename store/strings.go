@@ -1,0 +1,135 @@
+package store
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"github.com/streampulse/pulse/internal/num"
+)
+
+// Text returns the string at key, for reading; found is false if there is no such key. The result is valid until
+// Unlock.
+func (tx *Tx) Text(key []byte) (val []byte, found bool, err error) {
+	e := tx.peek(key)
+	return tx.text(&e)
+}
+
+func (tx *Tx) text(e *entry) (val []byte, found bool, err error) {
+	if e.b == nil {
+		return nil, false, nil
+	}
+	switch e.kind() {
+	case String:
+		return e.value(), true, nil
+	case Integer:
+		n := len(tx.scratch)
+		tx.scratch = strconv.AppendInt(tx.scratch, integerOf(e), 10)
+		return tx.scratch[n:len(tx.scratch):len(tx.scratch)], true, nil
+	}
+	return nil, false, ErrWrongType
+}
+
+func integerOf(e *entry) int64 { return int64(binary.LittleEndian.Uint64(e.b[e.val:])) }
+
+// SetText makes key hold the string val, whatever it held before. at is the deadline in Unix milliseconds, or
+// Forever, or KeepDeadline. It calls Modified.
+func (tx *Tx) SetText(key, val []byte, at int64) {
+	e := tx.find(key)
+	if at == KeepDeadline {
+		at = e.deadline()
+	}
+	tx.setText(&e, key, val, at)
+	tx.Modified(key, 1)
+}
+
+const (
+	// Forever is the deadline of a key that does not expire.
+	Forever = noDeadline
+	// KeepDeadline stands for the deadline the key has.
+	KeepDeadline = -1 << 63
+)
+
+func (tx *Tx) setText(e *entry, key, val []byte, at int64) {
+	ks := tx.space(e)
+	if e.b != nil && !e.kind().isString() {
+		ks.objects.drop(objectNumber(e.value()))
+	}
+	sh := shape{flags: byte(String), key: key, vlen: len(val), deadline: at}
+	// Only a text of up to 20 bytes can be an integer.
+	if len(val) <= 20 {
+		if i, ok := num.ParseInt(val); ok {
+			sh.flags, sh.vlen = byte(Integer), 8
+			binary.LittleEndian.PutUint64(ks.put(e, &sh, tx.access()), uint64(i))
+			ks.tidy()
+			return
+		}
+	}
+	copy(ks.put(e, &sh, tx.access()), val)
+	ks.tidy()
+}
+
+// Number returns the integer at key; 0 if there is no such key. ok is false if its text is not an integer.
+func (tx *Tx) Number(key []byte) (n int64, ok bool, err error) {
+	e := tx.find(key)
+	return tx.number(&e)
+}
+
+func (tx *Tx) number(e *entry) (n int64, ok bool, err error) {
+	if e.b == nil {
+		return 0, true, nil
+	}
+	switch e.kind() {
+	case Integer:
+		return integerOf(e), true, nil
+	case String:
+		n, ok = num.ParseInt(e.value())
+		return n, ok, nil
+	}
+	return 0, false, ErrWrongType
+}
+
+// Add adds delta to the integer at key, which keeps its deadline, and calls Modified. ok is false, and nothing is
+// changed, if the text is not an integer; fits is false, and nothing is changed, if the sum is none.
+func (tx *Tx) Add(key []byte, delta int64) (sum int64, ok, fits bool, err error) {
+	e := tx.find(key)
+	n, ok, err := tx.number(&e)
+	if err != nil || !ok {
+		return 0, ok, true, err
+	}
+	sum, fits = num.AddInt(n, delta)
+	if !fits {
+		return 0, true, false, nil
+	}
+	if e.b != nil && e.kind() == Integer {
+		binary.LittleEndian.PutUint64(e.b[e.val:], uint64(sum))
+		setAccess(e.b, tx.access())
+	} else {
+		sh := shape{flags: byte(Integer), key: key, vlen: 8, deadline: e.deadline()}
+		ks := tx.space(&e)
+		binary.LittleEndian.PutUint64(ks.put(&e, &sh, tx.access()), uint64(sum))
+		ks.tidy()
+	}
+	tx.Modified(key, 1)
+	return sum, true, true, nil
+}
+
+// Resize makes the string at key n bytes long, zero-filled where it grows, with room to grow further, and returns its
+// bytes for the caller to change. The key is made if it does not exist; its deadline stays. It calls Modified. The
+// key's value must be a string: check with Text first.
+func (tx *Tx) Resize(key []byte, n int) []byte {
+	e := tx.find(key)
+	old, _, _ := tx.text(&e)
+	room := 0
+	if len(old) > 0 && n > len(old) {
+		// As sds does: as much again, up to 1 MiB, once a string is seen to grow.
+		room = min(n, 1<<20)
+	}
+	ks := tx.space(&e)
+	v := ks.resize(&e, key, old, n, room, tx.access())
+	if n > len(old) {
+		clear(v[len(old):])
+	}
+	ks.tidy()
+	tx.Modified(key, 1)
+	return v
+}

@@ -1,0 +1,304 @@
+package store
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"unsafe"
+)
+
+// ErrWrongType is returned when a key holds a value of another type than was asked for.
+var ErrWrongType = errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+// Tx is access to some shards of a store for a while. The cycle is Begin, Lock*, operations, Unlock; a Tx is used again
+// and again by its goroutine. Slices returned by its methods are valid until Unlock, and stay as they are unless the
+// same key is written.
+type Tx struct {
+	s    *Store
+	db   int
+	now  int64 // Unix ms; stands still until Unlock
+	rand *rand.Rand
+
+	held []int // indexes of the shards locked, ascending
+	all  bool  // every shard is locked or nobody else runs
+	excl bool  // nobody else runs: no lock is needed
+
+	// memo saves hashing the first key twice: once to lock, once to find.
+	memo struct {
+		p *byte
+		n int
+		h uint64
+	}
+
+	ready   []Key // keys with waiters that were written
+	changes int   // since Begin
+	scratch []byte
+
+	// NoTouch keeps reads from renewing the time of last access.
+	NoTouch bool
+	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
+	Hits, Misses int64
+	// Expired counts keys deleted because their deadline had passed. The user takes and resets it.
+	Expired int64
+}
+
+// Key is a name in a numbered database.
+type Key struct {
+	DB   int
+	Name string
+}
+
+// NewTx returns a Tx for the use of one goroutine at a time.
+func (s *Store) NewTx() *Tx { return &Tx{s: s, rand: s.newRand()} }
+
+// Begin starts anew in database db; the clock is read once, here.
+func (tx *Tx) Begin(db int) { tx.BeginAt(db, tx.s.clk.NowMs()) }
+
+// BeginAt is Begin at the given time in Unix milliseconds.
+func (tx *Tx) BeginAt(db int, now int64) {
+	tx.db, tx.now = db, now
+	tx.changes = 0
+	tx.ready = tx.ready[:0]
+	tx.scratch = tx.scratch[:0]
+}
+
+// Store returns the store of tx.
+func (tx *Tx) Store() *Store { return tx.s }
+
+// DB returns the present database.
+func (tx *Tx) DB() int { return tx.db }
+
+// Select changes the present database; the locks held are for all databases.
+func (tx *Tx) Select(db int) { tx.db = db }
+
+// Now returns the time of the Tx in Unix milliseconds.
+func (tx *Tx) Now() int64 { return tx.now }
+
+// Rand returns the Tx's source of randomness.
+func (tx *Tx) Rand() *rand.Rand { return tx.rand }
+
+// Limits returns the sizes at which values change their representation.
+func (tx *Tx) Limits() *Limits { return tx.s.limits.Load() }
+
+// Changes returns the number of changes since Begin.
+func (tx *Tx) Changes() int { return tx.changes }
+
+// LockKey locks the shard of one key.
+func (tx *Tx) LockKey(key []byte) {
+	h := tx.s.hash(key)
+	tx.memo.p, tx.memo.n, tx.memo.h = unsafe.SliceData(key), len(key), h
+	if tx.all {
+		return
+	}
+	i := tx.s.shardIndex(h)
+	tx.held = append(tx.held[:0], i)
+	tx.s.shards[i].mu.Lock()
+}
+
+// Want adds the shard of key to those LockWanted will lock.
+func (tx *Tx) Want(key []byte) {
+	tx.held = append(tx.held, tx.s.shardIndex(tx.s.hash(key)))
+}
+
+// LockWanted locks the shards of all keys given to Want since the last Unlock, in ascending order.
+func (tx *Tx) LockWanted() {
+	if tx.all {
+		tx.held = tx.held[:0]
+		return
+	}
+	slices.Sort(tx.held)
+	tx.held = slices.Compact(tx.held)
+	for _, i := range tx.held {
+		tx.s.shards[i].mu.Lock()
+	}
+}
+
+// LockAll locks every shard.
+func (tx *Tx) LockAll() {
+	tx.held = tx.held[:0]
+	if tx.all {
+		return
+	}
+	for i := range tx.s.shards {
+		tx.s.shards[i].mu.Lock()
+		tx.held = append(tx.held, i)
+	}
+	tx.all = true
+}
+
+// Unlock ends what Lock* began. Changes are counted into the store.
+func (tx *Tx) Unlock() {
+	tx.memo.p = nil
+	if tx.changes != 0 {
+		tx.s.dirty.Add(int64(tx.changes))
+	}
+	if tx.excl {
+		return
+	}
+	for _, i := range tx.held {
+		tx.s.shards[i].mu.Unlock()
+	}
+	tx.held = tx.held[:0]
+	tx.all = false
+}
+
+// Exclusive runs f with nobody else in the store; own is the gate the caller holds, or nil. Within f all keys are
+// accessible without locking. Begin must have been called.
+func (tx *Tx) Exclusive(own *Gate, f func()) {
+	tx.s.Exclusive(own, func() {
+		tx.LockAll() // the expirer and gates made meanwhile
+		tx.excl = true
+		defer func() {
+			tx.excl = false
+			tx.Unlock()
+		}()
+		f()
+	})
+}
+
+func (tx *Tx) hash(key []byte) uint64 {
+	if unsafe.SliceData(key) == tx.memo.p && len(key) == tx.memo.n && tx.memo.p != nil {
+		return tx.memo.h
+	}
+	return tx.s.hash(key)
+}
+
+func (tx *Tx) database(h uint64) *database {
+	return &tx.s.shards[tx.s.shardIndex(h)].dbs[tx.db]
+}
+
+// find looks key up and deletes it if its deadline has passed.
+func (tx *Tx) find(key []byte) entry {
+	h := tx.hash(key)
+	db := tx.database(h)
+	if db.keys == nil {
+		return entry{h: h}
+	}
+	e := db.keys.find(h, key)
+	if e.b != nil && e.flags&fDeadline != 0 && deadlineOf(e.b) <= tx.now {
+		tx.expire(db, &e)
+	}
+	return e
+}
+
+// peek is find for reading: it counts a hit or a miss and renews the time of access.
+func (tx *Tx) peek(key []byte) entry {
+	e := tx.find(key)
+	if e.b == nil {
+		tx.Misses++
+		return e
+	}
+	tx.Hits++
+	if !tx.NoTouch {
+		setAccess(e.b, tx.access())
+	}
+	return e
+}
+
+// access is the present time as blocks record it.
+func (tx *Tx) access() uint32 { return uint32(tx.now/1000) & 0xffffff }
+
+// space returns the keyspace of e, making one if there is none.
+func (tx *Tx) space(e *entry) *keyspace {
+	if e.ks == nil {
+		db := tx.database(e.h)
+		if db.keys == nil {
+			db.keys = tx.s.newKeyspace(tx.s.shardIndex(e.h))
+		}
+		e.ks = db.keys
+	}
+	return e.ks
+}
+
+// expire deletes the key of e because its time has come.
+func (tx *Tx) expire(db *database, e *entry) {
+	key := string(keyOf(e.b))
+	tx.drop(e)
+	tx.Expired++
+	tx.notify(db, key)
+}
+
+// drop removes the key of e with its value.
+func (tx *Tx) drop(e *entry) {
+	if !e.kind().isString() {
+		e.ks.objects.drop(objectNumber(e.value()))
+	}
+	e.ks.remove(e)
+	e.ks.tidy()
+}
+
+// Modified tells that n changes were made to the value of key: whoever watches it or waits for it learns of it.
+func (tx *Tx) Modified(key []byte, n int) {
+	tx.changes += n
+	h := tx.hash(key)
+	db := tx.database(h)
+	if db.watched != nil || db.waiting != nil {
+		tx.notify(db, string(key))
+	}
+}
+
+// Settle is Modified for an object, and deletes key if the object has become empty.
+func (tx *Tx) Settle(key []byte, o Object, n int) {
+	if o.Len() == 0 {
+		if e := tx.find(key); e.b != nil {
+			tx.drop(&e)
+		}
+	}
+	tx.Modified(key, n)
+}
+
+// Mode says what a typed look-up does about a key that does not exist.
+type Mode uint8
+
+const (
+	Read   Mode = iota // nil; counts as a read of the keyspace
+	Write              // nil; about to change what is there
+	Create             // an empty value is made; the caller must add an element or call Settle
+)
+
+// object is the one way to a value that is not a string.
+func object[T Object](tx *Tx, key []byte, kind Kind, m Mode, make func() T) (none T, err error) {
+	var e entry
+	if m == Read {
+		e = tx.peek(key)
+	} else {
+		e = tx.find(key)
+	}
+	if e.b != nil {
+		if e.kind() != kind {
+			return none, ErrWrongType
+		}
+		if m != Read {
+			setAccess(e.b, tx.access())
+		}
+		return e.ks.objects.get(objectNumber(e.value())).(T), nil
+	}
+	if m != Create {
+		return none, nil
+	}
+	o := make()
+	tx.putObject(&e, key, kind, o, noDeadline)
+	return o, nil
+}
+
+// putObject makes the key of e, whose old value must be a string or gone, hold o.
+func (tx *Tx) putObject(e *entry, key []byte, kind Kind, o Object, at int64) {
+	ks := tx.space(e)
+	sh := shape{flags: byte(kind), key: key, vlen: 4, deadline: at}
+	putObjectNumber(ks.put(e, &sh, tx.access()), ks.objects.add(o))
+	ks.tidy()
+}
+
+// SetObject makes key hold o, of the given kind, without a deadline, whatever it held. A nil or empty o deletes key.
+// It does not call Modified.
+func (tx *Tx) SetObject(key []byte, kind Kind, o Object) {
+	e := tx.find(key)
+	if e.b != nil {
+		tx.drop(&e)
+		e = entry{h: e.h, ks: e.ks}
+	}
+	if o == nil || o.Len() == 0 {
+		return
+	}
+	tx.putObject(&e, key, kind, o, noDeadline)
+}

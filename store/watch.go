@@ -1,0 +1,70 @@
+package store
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// Watch is one client's set of watched keys: it becomes dirty when any of them changes.
+type Watch struct {
+	keys  []Key
+	dirty atomic.Bool
+}
+
+// Empty reports whether nothing is watched.
+func (w *Watch) Empty() bool { return len(w.keys) == 0 }
+
+// WatchKey adds key, whose shard is locked, to w.
+func (tx *Tx) WatchKey(key []byte, w *Watch) {
+	tx.find(key) // a key whose time has come counts as missing from the start
+	db := tx.database(tx.hash(key))
+	if slices.Contains(db.watched[string(key)], w) {
+		return
+	}
+	if db.watched == nil {
+		db.watched = make(map[string][]*Watch)
+	}
+	name := string(key)
+	db.watched[name] = append(db.watched[name], w)
+	w.keys = append(w.keys, Key{tx.db, name})
+}
+
+// WantWatched adds the shards of the watched keys to those LockWanted will lock.
+func (tx *Tx) WantWatched(w *Watch) {
+	for _, k := range w.keys {
+		tx.Want([]byte(k.Name))
+	}
+}
+
+// Unwatch empties w, whose shards are locked, and reports whether a watched key had changed.
+func (tx *Tx) Unwatch(w *Watch) (dirty bool) {
+	db0 := tx.db
+	for _, k := range w.keys {
+		tx.db = k.DB
+		key := []byte(k.Name)
+		tx.find(key)
+		db := tx.database(tx.s.hash(key))
+		l := slices.DeleteFunc(db.watched[k.Name], func(o *Watch) bool { return o == w })
+		if len(l) > 0 {
+			db.watched[k.Name] = l
+			continue
+		}
+		delete(db.watched, k.Name)
+		if len(db.watched) == 0 {
+			db.watched = nil
+		}
+	}
+	tx.db = db0
+	w.keys = w.keys[:0]
+	return w.dirty.Swap(false)
+}
+
+// notify tells whoever watches name and notes that its waiters may be served.
+func (tx *Tx) notify(db *database, name string) {
+	for _, w := range db.watched[name] {
+		w.dirty.Store(true)
+	}
+	if db.waiting[name] != nil {
+		tx.ready = append(tx.ready, Key{tx.db, name})
+	}
+}
