@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"strconv"
+
+	"github.com/streampulse/pulse/internal/num"
 )
 
 // First returns the position of the first entry, or None.
@@ -99,7 +101,7 @@ func (l Listpack) Int(p int) (int64, bool) {
 	if isInt {
 		return i, true
 	}
-	return parseInt(str)
+	return num.ParseInt(str)
 }
 
 // AppendValue appends the text of the entry at p to dst.
@@ -112,7 +114,8 @@ func (l Listpack) AppendValue(dst []byte, p int) []byte {
 }
 
 // Text returns the text of the entry at p: strings as a slice into l, integers
-// written over scratch, which wants a capacity of 20.
+// written over scratch, which wants a capacity of
+// num.MaxIntLen.
 func (l Listpack) Text(p int, scratch []byte) []byte {
 	str, i, isInt := l.Get(p)
 	if isInt {
@@ -158,7 +161,7 @@ func (l Listpack) Equal(p int, elem []byte) bool {
 	if !isInt {
 		return string(str) == string(elem)
 	}
-	v, ok := parseInt(elem)
+	v, ok := num.ParseInt(elem)
 	return ok && v == i
 }
 
@@ -170,7 +173,7 @@ func (l Listpack) Find(from int, elem []byte, skip int) int {
 	if from == None {
 		return None
 	}
-	want, wantInt := parseInt(elem)
+	want, wantInt := num.ParseInt(elem)
 	for p := from; ; {
 		switch b := l[p]; {
 		case b < str6:
