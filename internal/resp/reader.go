@@ -71,7 +71,7 @@ type Reader struct {
 	// The command under way. All offsets count from the start of the buffer, that is of the command.
 	left  int // arguments not whole yet; 0 between commands
 	pos   int // first byte that is not parsed; while a bulk is pending, its first byte
-	seen  int // no end of line lies in buf[pos:seen]
+	seen  int // no end of line lies in buf[pos:seen]; of no meaning when seen < pos
 	need  int // bytes the buffer must hold for the pending bulk to be whole; 0 when no bulk is pending
 	given int // len(buf) of the last call
 }
@@ -122,6 +122,7 @@ func (r *Reader) Next(buf []byte, lim *Limits) (args [][]byte, n int, err error)
 		case count > unauthArgs && !lim.Authenticated:
 			return nil, 0, ErrUnauthMultibulk
 		case count <= 0:
+			r.seen = 0
 			return nil, next, nil
 		}
 		r.left, r.pos = int(count), next
@@ -130,7 +131,7 @@ func (r *Reader) Next(buf []byte, lim *Limits) (args [][]byte, n int, err error)
 	if err := r.bulks(buf, lim); err != nil || r.left > 0 {
 		return nil, 0, err
 	}
-	n, r.pos = r.pos, 0
+	n, r.pos, r.seen = r.pos, 0, 0
 	if cap(r.args) < len(r.spans) || cap(r.args) > keepArgs {
 		r.args = make([][]byte, 0, max(len(r.spans), 8))
 	}

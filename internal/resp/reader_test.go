@@ -75,6 +75,7 @@ var readerCases = []struct {
 	{name: "inline CR only inside", in: "PING\rx\nA\r\r\n", want: "[PING x][A]"},
 	{name: "inline quotes", in: "ECHO \"a\\x41\\n\\q\" 'b\\'\\n' \"\" a\"b c\"\r\n", want: "[ECHO aA\nq b'\\n  ab c]"},
 	{name: "inline then array", in: "PING\r\n" + ping, want: "[PING][PING]"},
+	{name: "array then inline", in: ping + "*0\r\n0\n" + ping + "0\n", want: "[PING][0][PING][0]"},
 	{name: "inline unbalanced", in: "set \"\"\"k\"\"\" v\r\n", err: ErrUnbalanced},
 	{name: "inline open double", in: "ECHO \"a\r\n", err: ErrUnbalanced},
 	{name: "inline open single", in: "ECHO 'a\r\n", err: ErrUnbalanced},
