@@ -234,7 +234,11 @@ func mantissa(m *big.Int, text []byte, l literal) int {
 			digits = append(digits, c)
 		}
 	}
-	m.SetString(string(digits), base)
+	if v, ok := ParseUint(digits); ok && !l.hex {
+		m.SetUint64(v)
+	} else {
+		m.SetString(string(digits), base)
+	}
 	return len(digits)
 }
 
@@ -245,7 +249,15 @@ func scaleDecimal(z *big.Float, m *big.Int, digits, exp int) bool {
 		return false
 	}
 	var ten big.Int
-	ten.Exp(big.NewInt(10), big.NewInt(int64(max(exp, -exp))), nil)
+	if e := max(exp, -exp); e < MaxIntLen {
+		power := uint64(1)
+		for ; e > 0; e-- {
+			power *= 10
+		}
+		ten.SetUint64(power)
+	} else {
+		ten.Exp(big.NewInt(10), big.NewInt(int64(e)), nil)
+	}
 	if exp >= 0 {
 		z.SetInt(m.Mul(m, &ten))
 		return true

@@ -6,42 +6,17 @@ import (
 	"io"
 	"math/rand"
 	"net"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/streampulse/pulse/internal/oracle"
 )
 
-// startRedis runs a redis-server for the duration of the test and returns a connection to it.
-func startRedis(t *testing.T) net.Conn {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("no redis-server on PATH")
-	}
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := probe.Addr().(*net.TCPAddr).Port
-	probe.Close()
-	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() && !strings.Contains(lines.Text(), "Ready to accept") {
-	}
-	go io.Copy(io.Discard, out)
-	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), 5*time.Second)
+// dialRedis starts a real server for the duration of the test and returns a connection to it.
+func dialRedis(t *testing.T) net.Conn {
+	conn, err := oracle.Start(t).Dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +68,7 @@ var oddNumbers = append([]string{
 }, badFloats...)
 
 func TestOracleAddFloatText(t *testing.T) {
-	conn := startRedis(t)
+	conn := dialRedis(t)
 	var pairs [][2]string
 	for _, a := range oddNumbers {
 		for _, b := range []string{"0", "1", "0.1", "-1e-30", "-0.000003814697265625"} {
@@ -136,7 +111,7 @@ func randomLong(rnd *rand.Rand) []byte {
 }
 
 func TestOracleParseFloat(t *testing.T) {
-	conn := startRedis(t)
+	conn := dialRedis(t)
 	var commands [][]string
 	for _, s := range oddNumbers {
 		commands = append(commands, []string{"DEL", "k"}, []string{"ZADD", "k", s, "m"}, []string{"ZSCORE", "k", "m"})
@@ -158,7 +133,7 @@ func TestOracleParseFloat(t *testing.T) {
 }
 
 func TestOracleParseInt(t *testing.T) {
-	conn := startRedis(t)
+	conn := dialRedis(t)
 	texts := append([]string{"00", "01", "-01", "-", "9223372036854775808", "-9223372036854775809"}, oddNumbers...)
 	var commands [][]string
 	for _, s := range texts {
