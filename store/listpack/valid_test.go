@@ -92,6 +92,7 @@ func FuzzValid(f *testing.F) {
 	}
 	f.Add(frame(countUnknown, 5, 1, str6|1, '9', 2), "9", uint64(1))
 	f.Fuzz(func(t *testing.T, b []byte, elem string, choice uint64) {
+		b = append([]byte(nil), b...) // the input is the fuzzer's
 		// Lengths and counts that are wrong by luck alone would hide the rest.
 		if len(b) >= emptySize && choice%4 != 0 {
 			binary.LittleEndian.PutUint32(b, uint32(len(b)))
