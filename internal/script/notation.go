@@ -51,13 +51,13 @@ func writePairs(b *strings.Builder, pairs []Reply, depth int) {
 		key, value := pairs[i], pairs[i+1]
 		indent(b, depth)
 		if key.Attr == nil && (!key.Kind.aggregate() || key.Null || key.Wild) {
-			b.WriteString(key.scalar())
+			b.WriteString(key.scalar() + arrow)
 		} else {
 			// A key with elements of its own takes its lines first; the arrow then opens a line by itself.
 			key.write(b, depth)
 			indent(b, depth)
+			b.WriteString(strings.TrimLeft(arrow, " "))
 		}
-		b.WriteString(arrow)
 		value.write(b, depth)
 	}
 }
