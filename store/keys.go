@@ -78,9 +78,6 @@ func (tx *Tx) Move(key []byte, db int) {
 // Copy copies from, which must exist, to the name to in database db, whose old value goes, and calls Modified for it.
 func (tx *Tx) Copy(from, to []byte, db int) { tx.transfer(from, to, db, false) }
 
-// Cloner is implemented by every Object, for Copy.
-type Cloner interface{ Clone() Object }
-
 func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 	src := tx.find(from)
 	kind, at := src.kind(), src.deadline()
@@ -91,7 +88,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 	if !kind.isString() {
 		o = src.ks.objects.get(objectNumber(val))
 		if !move {
-			o = o.(Cloner).Clone()
+			o = cloneObject(o)
 		}
 	}
 	if move {

@@ -68,3 +68,6 @@ func (tx *Tx) notify(db *database, name string) {
 		tx.ready = append(tx.ready, Key{tx.db, name})
 	}
 }
+
+// Len returns the number of keys watched.
+func (w *Watch) Len() int { return len(w.keys) }

@@ -1,0 +1,106 @@
+package commands
+
+import (
+	"time"
+
+	"github.com/streampulse/pulse/internal/resp"
+	"github.com/streampulse/pulse/store"
+)
+
+// RedisVersion is the version of Redis whose behaviour this is.
+const RedisVersion = "7.4.1"
+
+// Conn is the state of one client in the command language. It belongs to one loop and is touched there only, under the
+// loop's gate, except where a command is Exclusive.
+type Conn struct {
+	ID  int64
+	DB  int
+	Out resp.Writer // replies not handed to the transport yet
+	Env Env
+
+	// What the loop lends its connections.
+	Gate  *store.Gate
+	Tx    *store.Tx
+	Meter Meter
+
+	// NowMs is the time of the commands of the present batch, in Unix milliseconds; the session sets it.
+	NowMs int64
+
+	Authenticated bool
+	User          string
+	Name          string
+	LibName       string
+	LibVer        string
+	Addr, LAddr   string
+	FD            int
+	Unix          bool
+	Created       time.Duration // by the monotonic clock
+	LastActive    time.Duration
+	LastCmd       *Spec
+
+	// Subs counts subscriptions to channels, PSubs to patterns.
+	Subs, PSubs int
+	NoEvict     bool
+	NoTouch     bool
+	reply       replyMode
+
+	// Closing makes the session close once Out is written.
+	Closing bool
+
+	multi   multi
+	watch   store.Watch
+	blocked *blockedCall
+
+	call Call // reused by each command
+	keys []KeyPos
+	last struct { // the last name looked up
+		name []byte
+		spec *Spec
+	}
+
+	// Session is the server's own state of the client.
+	Session any
+}
+
+// Meter takes the measure of commands; one per loop.
+type Meter interface {
+	// Command records a call of the command with the given ID that took d.
+	Command(id int, d time.Duration, failed bool)
+	// Rejected records a request that did not get to run.
+	Rejected(id int)
+	// ErrorReply counts an error reply by its text.
+	ErrorReply(text string)
+	// Lookups counts hits and misses of keys and lazily expired keys.
+	Lookups(hits, misses, expired int64)
+}
+
+type replyMode uint8
+
+const (
+	replyOn replyMode = iota
+	replyOff
+	replySkipNext // CLIENT REPLY SKIP: the next command is not answered
+)
+
+// InMulti reports whether the client is between MULTI and EXEC.
+func (c *Conn) InMulti() bool { return c.multi.active }
+
+// QueuedCommands returns the number of commands queued, -1 outside of MULTI.
+func (c *Conn) QueuedCommands() int {
+	if !c.multi.active {
+		return -1
+	}
+	return len(c.multi.queue)
+}
+
+// QueuedBytes returns the size of the queue of MULTI in bytes.
+func (c *Conn) QueuedBytes() int { return c.multi.bytes }
+
+// Watching returns the number of keys watched.
+func (c *Conn) Watching() int { return c.watch.Len() }
+
+// Blocked reports whether the client waits for keys.
+func (c *Conn) Blocked() bool { return c.blocked != nil }
+
+// subscribed reports whether the client may only use the commands of a RESP2 subscriber.
+func (c *Conn) subscribed() bool { return c.Subs+c.PSubs > 0 && c.Out.Proto() == 2 }

@@ -1,0 +1,159 @@
+package commands
+
+import (
+	"time"
+
+	"github.com/streampulse/pulse/internal/invariants"
+	"github.com/streampulse/pulse/internal/resp"
+	"github.com/streampulse/pulse/store"
+)
+
+// Outcome says how a session goes on after a request.
+type Outcome uint8
+
+const (
+	Done      Outcome = iota // the reply, if any, is in Out
+	Suspended                // no reply yet: stop reading input until Deliver
+	Postponed                // nothing was done: offer the same request again once the pause is over
+)
+
+// Do runs one request of c; args is not empty and its bytes are the session's to reuse afterwards. Replies go to c.Out.
+// It is called on the loop of c, under its gate.
+func (t *Table) Do(c *Conn, args [][]byte) Outcome {
+	w := &c.Out
+	mark := w.Len()
+	k := &c.call
+	k.Writer, k.Tx, k.Args, k.Conn, k.Env = w, c.Tx, args, c, c.Env
+	k.atomic, k.wait = false, nil
+	mode := c.reply
+	if mode == replySkipNext {
+		c.reply = replyOn
+	}
+	spec, err := t.resolve(c, args)
+	k.Spec = spec
+	if err == nil {
+		for _, g := range gates {
+			if err = g(c, k); err != nil {
+				break
+			}
+		}
+	}
+	switch {
+	case err == nil:
+		c.LastCmd = spec
+		err = t.run(c, k)
+	case err == errQueued:
+		w.Simple("QUEUED")
+		err = nil
+	case err == errPostponed:
+		return Postponed
+	default:
+		t.reject(c, spec, err)
+	}
+	if mode != replyOn && (mode != replyOff || c.reply != replyOn) {
+		w.Truncate(mark)
+	}
+	if err == errBlocked {
+		return Suspended
+	}
+	return Done
+}
+
+// reject replies with the error of a request that did not run; inside MULTI it spoils the transaction.
+func (t *Table) reject(c *Conn, spec *Spec, err error) {
+	if spec != nil {
+		c.Meter.Rejected(spec.id)
+	}
+	if c.multi.active {
+		c.multi.spoiled = true
+	}
+	c.Meter.ErrorReply(err.Error())
+	c.Out.Error(err.Error())
+}
+
+// run executes a request that passed the gates, outside of a transaction.
+func (t *Table) run(c *Conn, k *Call) error {
+	spec, tx := k.Spec, k.Tx
+	start := c.Env.Clock().Mono()
+	tx.NoTouch = c.NoTouch
+	tx.BeginAt(c.DB, c.NowMs)
+	mark := k.Len()
+	var err error
+	switch {
+	case spec.firstKey != 0:
+		tx.LockKey(k.Args[spec.firstKey])
+	case spec.Flags&Exclusive != 0:
+		tx.Exclusive(c.Gate, func() { err = k.perform(mark) })
+		t.finish(c, k, start, err)
+		return err
+	case spec.Flags&AllKeys != 0:
+		tx.LockAll()
+	case len(spec.Keys) != 0:
+		t.lockKeys(c, tx, spec, k.Args)
+	}
+	err = k.perform(mark)
+	if err == errBlocked {
+		t.enqueue(c, k)
+	}
+	if spec.Flags&OwnLocks == 0 {
+		tx.Unlock()
+	}
+	t.finish(c, k, start, err)
+	return err
+}
+
+// lockKeys locks the shards of all keys of a request. Arguments that do not fit the row lead to an error in the
+// handler, which may look at any key before: everything is locked then.
+func (t *Table) lockKeys(c *Conn, tx *store.Tx, spec *Spec, args [][]byte) {
+	var ok bool
+	if c.keys, ok = spec.KeyPositions(args, c.keys[:0]); !ok {
+		tx.LockAll()
+		return
+	}
+	for _, p := range c.keys {
+		tx.Want(args[p.Pos])
+	}
+	tx.LockWanted()
+}
+
+// perform calls the handler. After an error other than errBlocked the reply is that error.
+func (k *Call) perform(mark int) error {
+	changes := k.Tx.Changes()
+	err := k.Spec.Run(k)
+	if invariants.Enabled && k.Tx.Changes() != changes && k.Spec.Flags&(Write|OwnLocks) == 0 {
+		panic("commands: " + k.Spec.full + " changed keys, but its row does not say Write")
+	}
+	if err != nil && err != errBlocked {
+		k.Truncate(mark)
+		k.Error(err.Error())
+	}
+	return err
+}
+
+// finish does what follows a command when its shards are free again: whoever waited for its keys is served before its
+// reply leaves, and it is counted.
+func (t *Table) finish(c *Conn, k *Call, start time.Duration, err error) {
+	tx := k.Tx
+	if tx.Hits|tx.Misses|tx.Expired != 0 {
+		c.Meter.Lookups(tx.Hits, tx.Misses, tx.Expired)
+		tx.Hits, tx.Misses, tx.Expired = 0, 0, 0
+	}
+	failed := err != nil && err != errBlocked
+	if failed {
+		c.Meter.ErrorReply(err.Error())
+	}
+	if err != errBlocked {
+		c.Meter.Command(k.Spec.id, c.Env.Clock().Mono()-start, failed)
+	}
+	if ready := tx.Ready(); len(ready) > 0 {
+		t.serve(c.Env, tx, append([]store.Key(nil), ready...))
+	}
+}
+
+// encode makes the bytes of one reply outside of a connection.
+func encode(proto int, f func(w *resp.Writer)) []byte {
+	var w resp.Writer
+	w.SetProto(proto)
+	f(&w)
+	return w.Bytes()
+}

@@ -1,0 +1,87 @@
+package commands
+
+import (
+	"io"
+	"time"
+
+	"github.com/streampulse/pulse/internal/clock"
+	"github.com/streampulse/pulse/store"
+)
+
+// Env is the process as commands see it. The server implements it; its methods may be called from every loop.
+type Env interface {
+	Clock() clock.Clock
+	Store() *store.Store
+
+	// Deliver hands reply to the loop of a client that waited: it is written there and the client's input goes on.
+	Deliver(c *Conn, reply []byte)
+
+	// MaxBulk is proto-max-bulk-len in bytes: the longest string.
+	MaxBulk() int64
+
+	// CheckPassword verifies AUTH and HELLO AUTH and returns the error to reply.
+	CheckPassword(user, password []byte) error
+
+	Config
+	Clients
+	Broker
+	Insight
+
+	// SleepForDebug blocks the caller's loop (DEBUG SLEEP).
+	SleepForDebug(d time.Duration)
+	// Shutdown ends the process; it returns only if it could not.
+	Shutdown(c *Conn, save, now, force bool) error
+}
+
+// Config is the server's parameters.
+type Config interface {
+	// ConfigGet calls f for each parameter that matches one of the patterns.
+	ConfigGet(patterns [][]byte, f func(name, value string))
+	// ConfigSet sets name, value, name, value ...: all or none.
+	ConfigSet(pairs [][]byte) error
+	ConfigResetStat()
+}
+
+// Clients is the registry of connections. Its methods are called by commands whose row is Exclusive: then no other
+// session is running.
+type Clients interface {
+	EachClient(f func(c *Conn))
+	// CloseClient closes c, after the reply under way if c is the caller itself.
+	CloseClient(c *Conn)
+	// Pause keeps commands (only writes, unless all) of all clients waiting until the given time in Unix milliseconds;
+	// 0 ends it.
+	Pause(until int64, all bool)
+	// Paused reports whether a command that writes (or any command) has to wait now.
+	Paused(write bool) bool
+	// ClientBuffers tells the sizes CLIENT LIST prints.
+	ClientBuffers(c *Conn) Buffers
+}
+
+// Buffers are sizes in bytes.
+type Buffers struct{ Query, QueryFree, Output, OutputList, Total int }
+
+// Broker is publish and subscribe. Replies to (un)subscriptions and messages reach the clients as pushes.
+type Broker interface {
+	// Subscribe adds the channel (or pattern) to those of c; it reports false if it was there.
+	Subscribe(c *Conn, channel []byte, pattern bool) bool
+	// Unsubscribe takes it away; it reports false if it was not there.
+	Unsubscribe(c *Conn, channel []byte, pattern bool) bool
+	// Subscriptions lists those of c.
+	Subscriptions(c *Conn, pattern bool) []string
+	// Publish sends message to all who listen, in order per publisher, and returns how many do.
+	Publish(channel, message []byte) int
+	// Channels lists the channels with subscribers that match pattern (nil: all).
+	Channels(pattern []byte) []string
+	// Subscribers counts the subscribers of a channel.
+	Subscribers(channel []byte) int
+	// Patterns counts the distinct patterns subscribed to.
+	Patterns() int
+}
+
+// Insight is what the server tells of itself.
+type Insight interface {
+	// WriteInfo writes the given sections of INFO (lower case; none: the default ones). tx has every shard locked.
+	WriteInfo(w io.Writer, tx *store.Tx, sections []string)
+	// Version is the server's own version, RedisVersion the one it is compatible with.
+	Version() string
+}

@@ -1,0 +1,87 @@
+package commands
+
+import (
+	"fmt"
+
+	"github.com/streampulse/pulse/store"
+)
+
+// Error is an error reply: the whole text behind the '-', beginning with its code.
+type Error string
+
+func (e Error) Error() string { return string(e) }
+
+// errorf makes an Error with arguments.
+func errorf(format string, a ...any) error { return Error(fmt.Sprintf(format, a...)) }
+
+// Every text that goes out as an error and is the same each time.
+const (
+	ErrSyntax           = Error("ERR syntax error")
+	ErrNotInteger       = Error("ERR value is not an integer or out of range")
+	ErrNotFloat         = Error("ERR value is not a valid float")
+	ErrOutOfRange       = Error("ERR value is out of range")
+	ErrMustBePositive   = Error("ERR value is out of range, must be positive")
+	ErrNoSuchKey        = Error("ERR no such key")
+	ErrSameObject       = Error("ERR source and destination objects are the same")
+	ErrIndexRange       = Error("ERR index out of range")
+	ErrOverflow         = Error("ERR increment or decrement would overflow")
+	ErrDecrOverflow     = Error("ERR decrement would overflow")
+	ErrNaNOrInf         = Error("ERR increment would produce NaN or Infinity")
+	ErrStringTooLong    = Error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+	ErrOffset           = Error("ERR offset is out of range")
+	ErrDBRange          = Error("ERR DB index is out of range")
+	ErrInvalidDB        = Error("ERR invalid DB index")
+	ErrInvalidCursor    = Error("ERR invalid cursor")
+	ErrTimeoutFloat     = Error("ERR timeout is not a float or out of range")
+	ErrTimeoutRange     = Error("ERR timeout is out of range")
+	ErrTimeoutNegative  = Error("ERR timeout is negative")
+	ErrNoAuth           = Error("NOAUTH Authentication required.")
+	ErrWrongPass        = Error("WRONGPASS invalid username-password pair or user is disabled.")
+	ErrNoProto          = Error("NOPROTO unsupported protocol version")
+	ErrHelloNoAuth      = Error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
+	ErrMultiNested      = Error("ERR MULTI calls can not be nested")
+	ErrWatchInMulti     = Error("ERR WATCH inside MULTI is not allowed")
+	ErrExecNoMulti      = Error("ERR EXEC without MULTI")
+	ErrDiscardNoMulti   = Error("ERR DISCARD without MULTI")
+	ErrExecAbort        = Error("EXECABORT Transaction discarded because of previous errors.")
+	ErrNotInMulti       = Error("ERR Command not allowed inside a transaction")
+	ErrUnblocked        = Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
+	ErrNumKeys          = Error("ERR numkeys should be greater than 0")
+	ErrCountPositive    = Error("ERR count should be greater than 0")
+	ErrMaxClients       = Error("ERR max number of clients reached")
+	ErrNoSuchClientAddr = Error("ERR No such client")
+)
+
+// ErrWrongType is the store's error; its text goes out as it is.
+var ErrWrongType = store.ErrWrongType
+
+func errArity(s *Spec) error {
+	return errorf("ERR wrong number of arguments for '%s' command", s.full)
+}
+
+func errExpireTime(s *Spec) error {
+	return errorf("ERR invalid expire time in '%s' command", s.full)
+}
+
+func errUnknownSubcommand(container *Spec, sub []byte) error {
+	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", sub, container.Name)
+}
+
+// errUnknownCommand quotes at most 128 bytes of the name and as many of the arguments; CR and LF cannot get through
+// because the reply writer replaces them.
+func errUnknownCommand(args [][]byte) error {
+	text := fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: ", args[0])
+	left := 128
+	for _, a := range args[1:] {
+		if left <= 0 {
+			break
+		}
+		if len(a) > left {
+			a = a[:left]
+		}
+		s := fmt.Sprintf("'%s' ", a)
+		text += s
+		left -= len(s)
+	}
+	return Error(text)
+}

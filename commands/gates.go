@@ -1,0 +1,65 @@
+package commands
+
+// A gate looks at a request before it runs and may refuse it. Gates are asked in order; the first error is the reply.
+type gate func(c *Conn, k *Call) error
+
+// gates is the order of Redis's processCommand.
+var gates = [...]gate{
+	gateArity,
+	gateAuth,
+	gateSubscriber,
+	gateMulti,
+	gatePause,
+}
+
+func gateArity(_ *Conn, k *Call) error {
+	n := len(k.Args)
+	if a := k.Spec.Arity; a > 0 && n != a || n < -a {
+		return errArity(k.Spec)
+	}
+	return nil
+}
+
+func gateAuth(c *Conn, k *Call) error {
+	if c.Authenticated || k.Spec.Flags&NoAuth != 0 {
+		return nil
+	}
+	return ErrNoAuth
+}
+
+// gateSubscriber keeps a RESP2 subscriber to the commands whose replies it can tell from messages.
+func gateSubscriber(c *Conn, k *Call) error {
+	if !c.subscribed() || k.Spec.Group == GroupPubSub && k.Spec.Flags&NoScript != 0 {
+		return nil
+	}
+	switch k.Spec.full {
+	case "ping", "quit", "reset":
+		return nil
+	}
+	return errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", k.Spec.full)
+}
+
+// gateMulti queues what comes between MULTI and EXEC.
+func gateMulti(c *Conn, k *Call) error {
+	if !c.multi.active {
+		return nil
+	}
+	if k.Spec.Flags&NoMulti != 0 {
+		return ErrNotInMulti
+	}
+	switch k.Spec.full {
+	case "multi", "exec", "discard", "watch", "quit", "reset":
+		return nil
+	}
+	c.multi.add(k.Spec, k.Args)
+	return errQueued
+}
+
+// gatePause makes the client wait while CLIENT PAUSE is in force. A transaction waits if anything in it would.
+func gatePause(c *Conn, k *Call) error {
+	write := k.Spec.Flags&(Write|MayReplicate) != 0 || k.Spec.Flags&OwnLocks != 0 && c.multi.writes
+	if !c.Env.Paused(write) || k.Spec.full == "client|unpause" {
+		return nil
+	}
+	return errPostponed
+}

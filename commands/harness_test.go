@@ -1,0 +1,124 @@
+package commands
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/streampulse/pulse/internal/clock"
+	"github.com/streampulse/pulse/internal/resp"
+	"github.com/streampulse/pulse/store"
+)
+
+// harness runs commands through the dispatcher without a server, at a time the test moves.
+type harness struct {
+	t     testing.TB
+	table *Table
+	clock *clock.Fake
+	store *store.Store
+	gate  *store.Gate
+	tx    *store.Tx
+	ids   int64
+
+	delivered map[*Conn][]byte // what Deliver brought
+}
+
+func newHarness(t testing.TB) *harness {
+	h := &harness{t: t, clock: clock.NewFake(time.UnixMilli(1_700_000_000_000)), delivered: map[*Conn][]byte{}}
+	h.store = store.New(store.Options{Clock: h.clock, Seed: 1})
+	h.table = New(h.store)
+	h.gate, h.tx = h.store.NewGate(), h.store.NewTx()
+	t.Cleanup(h.store.Close)
+	return h
+}
+
+// conn opens a connection that speaks the given version of the protocol.
+func (h *harness) conn(proto int) *Conn {
+	h.ids++
+	c := &Conn{ID: h.ids, Env: h, Gate: h.gate, Tx: h.tx, Meter: noMeter{}, Authenticated: true, User: "default"}
+	c.Out.SetProto(proto)
+	return c
+}
+
+// do runs one command, its words split as in a configuration file, and returns the raw reply.
+func (h *harness) do(c *Conn, line string) string {
+	h.t.Helper()
+	args, err := resp.SplitArgs([]byte(line))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.run(c, args)
+}
+
+func (h *harness) run(c *Conn, args [][]byte) string {
+	c.Out.Reset(c.Out.Bytes()[:0])
+	c.NowMs = h.clock.NowMs()
+	h.gate.Enter()
+	defer h.gate.Leave()
+	if h.table.Do(c, args) == Suspended {
+		return "(blocked)"
+	}
+	return string(c.Out.Bytes())
+}
+
+// arrived returns what was delivered to a connection that was blocked, "" if nothing was.
+func (h *harness) arrived(c *Conn) string {
+	b := h.delivered[c]
+	delete(h.delivered, c)
+	if b != nil {
+		c.Unblocked()
+	}
+	return string(b)
+}
+
+func (h *harness) Clock() clock.Clock                            { return h.clock }
+func (h *harness) Store() *store.Store                           { return h.store }
+func (h *harness) Deliver(c *Conn, reply []byte)                 { h.delivered[c] = reply }
+func (h *harness) MaxBulk() int64                                { return 512 << 20 }
+func (h *harness) CheckPassword(user, password []byte) error     { return nil }
+func (h *harness) ConfigGet(_ [][]byte, f func(name, v string))  { f("maxmemory", "0") }
+func (h *harness) ConfigSet([][]byte) error                      { return nil }
+func (h *harness) ConfigResetStat()                              {}
+func (h *harness) EachClient(f func(*Conn))                      {}
+func (h *harness) CloseClient(c *Conn)                           { c.Closing = true }
+func (h *harness) Pause(int64, bool)                             {}
+func (h *harness) Paused(bool) bool                              { return false }
+func (h *harness) ClientBuffers(*Conn) Buffers                   { return Buffers{} }
+func (h *harness) Subscribe(*Conn, []byte, bool) bool            { return true }
+func (h *harness) Unsubscribe(*Conn, []byte, bool) bool          { return true }
+func (h *harness) Subscriptions(*Conn, bool) []string            { return nil }
+func (h *harness) Publish(channel, message []byte) int           { return 0 }
+func (h *harness) Channels([]byte) []string                      { return nil }
+func (h *harness) Subscribers([]byte) int                        { return 0 }
+func (h *harness) Patterns() int                                 { return 0 }
+func (h *harness) WriteInfo(io.Writer, *store.Tx, []string)      {}
+func (h *harness) Version() string                               { return "test" }
+func (h *harness) SleepForDebug(d time.Duration)                 { h.clock.Advance(d) }
+func (h *harness) Shutdown(c *Conn, save, now, force bool) error { return nil }
+
+type noMeter struct{}
+
+func (noMeter) Command(int, time.Duration, bool) {}
+func (noMeter) Rejected(int)                     {}
+func (noMeter) ErrorReply(string)                {}
+func (noMeter) Lookups(int64, int64, int64)      {}
+
+func TestStringsInAndOut(t *testing.T) {
+	h := newHarness(t)
+	c := h.conn(2)
+	for _, step := range []struct{ do, want string }{
+		{"SET k 10", "+OK\r\n"},
+		{"INCR k", ":11\r\n"},
+		{"get k", "$2\r\n11\r\n"},
+		{"GET", "-ERR wrong number of arguments for 'get' command\r\n"},
+		{"MULTI", "+OK\r\n"},
+		{"INCR k", "+QUEUED\r\n"},
+		{"DEL k nokey", "+QUEUED\r\n"},
+		{"EXEC", "*2\r\n:12\r\n:1\r\n"},
+		{"nosuch a b", "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b' \r\n"},
+	} {
+		if got := h.do(c, step.do); got != step.want {
+			t.Errorf("%s = %q, want %q", step.do, got, step.want)
+		}
+	}
+}

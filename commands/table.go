@@ -1,0 +1,139 @@
+package commands
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/streampulse/pulse/store"
+)
+
+// Table is all commands. It is immutable after New and safe for concurrent use.
+type Table struct {
+	byName map[string]*Spec
+	all    []*Spec // containers and subcommands too; the index is the ID
+	names  []*Spec // top level only, sorted by group of source
+
+	aux aux
+}
+
+// aux is what time-outs and other calls from outside the loops run commands with.
+type aux struct {
+	sync.Mutex
+	tx   *store.Tx
+	gate *store.Gate
+}
+
+// groups are the rows, one slice a file.
+var groups = [][]Spec{
+	stringCommands,
+	genericCommands,
+	transactionCommands,
+	connectionCommands,
+}
+
+// New builds the table for one store. It panics on rows that contradict themselves: they are part of the program.
+func New(s *store.Store) *Table {
+	t := &Table{byName: make(map[string]*Spec)}
+	t.aux.tx, t.aux.gate = s.NewTx(), s.NewGate()
+	for _, g := range groups {
+		for i := range g {
+			spec := g[i] // a copy: tables do not share what New derives
+			t.add(&spec, nil)
+		}
+	}
+	return t
+}
+
+func (t *Table) add(s *Spec, parent *Spec) {
+	s.full = strings.ToLower(s.Name)
+	s.parent = parent
+	if parent != nil {
+		s.full = parent.full + "|" + s.full
+		if s.Group == "" {
+			s.Group = parent.Group
+		}
+	}
+	s.id = len(t.all)
+	t.all = append(t.all, s)
+	s.firstKey = isOneKey(s.Keys)
+	switch {
+	case s.Name != strings.ToUpper(s.Name), s.Arity == 0, s.Group == "", s.Since == "", s.Summary == "":
+		panic("commands: incomplete row " + s.full)
+	case s.Run == nil && len(s.Sub) == 0:
+		panic("commands: nothing to run for " + s.full)
+	case s.Flags&Write != 0 && s.Flags&ReadOnly != 0:
+		panic("commands: both write and readonly: " + s.full)
+	}
+	names := t.byName
+	if parent != nil {
+		names = parent.sub
+	} else {
+		t.names = append(t.names, s)
+	}
+	key := strings.ToLower(s.Name)
+	if names[key] != nil {
+		panic("commands: two rows for " + s.full)
+	}
+	names[key] = s
+	if len(s.Sub) > 0 {
+		s.sub = make(map[string]*Spec)
+		subs := s.Sub
+		s.Sub = make([]Spec, len(subs))
+		for i := range subs {
+			s.Sub[i] = subs[i]
+			t.add(&s.Sub[i], s)
+		}
+	}
+}
+
+// Len returns the number of IDs.
+func (t *Table) Len() int { return len(t.all) }
+
+// Spec returns the command with the given ID.
+func (t *Table) Spec(id int) *Spec { return t.all[id] }
+
+// Commands returns the top-level commands in the order of their groups.
+func (t *Table) Commands() []*Spec { return t.names }
+
+const maxName = 64
+
+// Lookup finds the command of the given name, in any case of letters; nil if there is none.
+func (t *Table) Lookup(name []byte) *Spec { return lookup(t.byName, name) }
+
+func lookup(m map[string]*Spec, name []byte) *Spec {
+	if len(name) > maxName {
+		return nil
+	}
+	var buf [maxName]byte
+	for i, c := range name {
+		if c-'A' <= 'Z'-'A' {
+			c |= 0x20
+		}
+		buf[i] = c
+	}
+	return m[string(buf[:len(name)])]
+}
+
+// resolve finds the row of a request. For a container it is the row of the subcommand.
+func (t *Table) resolve(c *Conn, args [][]byte) (*Spec, error) {
+	// A pipeline mostly repeats itself.
+	s := c.last.spec
+	if s == nil || string(c.last.name) != string(args[0]) {
+		if s = t.Lookup(args[0]); s == nil {
+			return nil, errUnknownCommand(args)
+		}
+		c.last.name, c.last.spec = append(c.last.name[:0], args[0]...), s
+	}
+	if s.sub != nil && len(args) > 1 {
+		if sub := lookup(s.sub, args[1]); sub != nil {
+			return sub, nil
+		}
+		if s.Run == nil {
+			return s, errUnknownSubcommand(s, args[1])
+		}
+	}
+	if s.Run == nil {
+		return s, errArity(s)
+	}
+	return s, nil
+}

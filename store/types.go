@@ -1,0 +1,37 @@
+package store
+
+import (
+	"github.com/streampulse/pulse/store/hash"
+	"github.com/streampulse/pulse/store/list"
+	"github.com/streampulse/pulse/store/set"
+	"github.com/streampulse/pulse/store/zset"
+)
+
+// The typed ways to a value. Each returns ErrWrongType if key holds something else, and nil without an error if there is
+// no such key and m is not Create; the read methods of a nil value behave as those of an empty one.
+
+// Hash returns the hash at key.
+func (tx *Tx) Hash(key []byte, m Mode) (*hash.Hash, error) { return object(tx, key, Hash, m, hash.New) }
+
+// List returns the list at key.
+func (tx *Tx) List(key []byte, m Mode) (*list.List, error) { return object(tx, key, List, m, list.New) }
+
+// Set returns the set at key.
+func (tx *Tx) Set(key []byte, m Mode) (*set.Set, error) { return object(tx, key, Set, m, set.New) }
+
+// ZSet returns the sorted set at key.
+func (tx *Tx) ZSet(key []byte, m Mode) (*zset.ZSet, error) { return object(tx, key, ZSet, m, zset.New) }
+
+func cloneObject(o Object) Object {
+	switch v := o.(type) {
+	case *hash.Hash:
+		return v.Clone()
+	case *list.List:
+		return v.Clone()
+	case *set.Set:
+		return v.Clone()
+	case *zset.ZSet:
+		return v.Clone()
+	}
+	panic("store: a value of no known type")
+}
