@@ -23,8 +23,13 @@ type Conn struct {
 	Tx    *store.Tx
 	Meter Meter
 
-	// NowMs is the time of the commands of the present batch, in Unix milliseconds; the session sets it.
-	NowMs int64
+	// batch is when the present batch of commands began, by both clocks, and mark the monotonic time at which the
+	// last command ended: one reading of the clock per command gives it its duration and the next one its time.
+	batch struct {
+		wall int64 // Unix milliseconds
+		mono time.Duration
+	}
+	mark time.Duration
 
 	Authenticated bool
 	User          string
@@ -81,6 +86,24 @@ const (
 	replyOff
 	replySkipNext // CLIENT REPLY SKIP: the next command is not answered
 )
+
+// BeginBatch reads the clocks; a session calls it before the first Do after having waited for input.
+func (c *Conn) BeginBatch() {
+	clk := c.Env.Clock()
+	c.batch.wall, c.batch.mono = clk.NowMs(), clk.Mono()
+	c.mark = c.batch.mono
+	c.LastActive = c.mark
+}
+
+// now is the wall time of a command that begins at mark, in Unix milliseconds.
+func (c *Conn) now() int64 { return c.batch.wall + (c.mark-c.batch.mono).Milliseconds() }
+
+// lap returns the time since the last lap or the beginning of the batch.
+func (c *Conn) lap() time.Duration {
+	was := c.mark
+	c.mark = c.Env.Clock().Mono()
+	return c.mark - was
+}
 
 // InMulti reports whether the client is between MULTI and EXEC.
 func (c *Conn) InMulti() bool { return c.multi.active }

@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"time"
-
 	"github.com/streampulse/pulse/internal/invariants"
 	"github.com/streampulse/pulse/internal/resp"
 	"github.com/streampulse/pulse/store"
@@ -74,9 +72,8 @@ func (t *Table) reject(c *Conn, spec *Spec, err error) {
 // run executes a request that passed the gates, outside of a transaction.
 func (t *Table) run(c *Conn, k *Call) error {
 	spec, tx := k.Spec, k.Tx
-	start := c.Env.Clock().Mono()
 	tx.NoTouch = c.NoTouch
-	tx.BeginAt(c.DB, c.NowMs)
+	tx.BeginAt(c.DB, c.now())
 	mark := k.Len()
 	var err error
 	switch {
@@ -84,7 +81,7 @@ func (t *Table) run(c *Conn, k *Call) error {
 		tx.LockKey(k.Args[spec.firstKey])
 	case spec.Flags&Exclusive != 0:
 		tx.Exclusive(c.Gate, func() { err = k.perform(mark) })
-		t.finish(c, k, start, err)
+		t.finish(c, k, err)
 		return err
 	case spec.Flags&AllKeys != 0:
 		tx.LockAll()
@@ -98,7 +95,7 @@ func (t *Table) run(c *Conn, k *Call) error {
 	if spec.Flags&OwnLocks == 0 {
 		tx.Unlock()
 	}
-	t.finish(c, k, start, err)
+	t.finish(c, k, err)
 	return err
 }
 
@@ -132,7 +129,7 @@ func (k *Call) perform(mark int) error {
 
 // finish does what follows a command when its shards are free again: whoever waited for its keys is served before its
 // reply leaves, and it is counted.
-func (t *Table) finish(c *Conn, k *Call, start time.Duration, err error) {
+func (t *Table) finish(c *Conn, k *Call, err error) {
 	tx := k.Tx
 	if tx.Hits|tx.Misses|tx.Expired != 0 {
 		c.Meter.Lookups(tx.Hits, tx.Misses, tx.Expired)
@@ -143,7 +140,7 @@ func (t *Table) finish(c *Conn, k *Call, start time.Duration, err error) {
 		c.Meter.ErrorReply(err.Error())
 	}
 	if err != errBlocked {
-		c.Meter.Command(k.Spec.id, c.Env.Clock().Mono()-start, failed)
+		c.Meter.Command(k.Spec.id, c.lap(), failed)
 	}
 	if ready := tx.Ready(); len(ready) > 0 {
 		t.serve(c.Env, tx, append([]store.Key(nil), ready...))

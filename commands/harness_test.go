@@ -52,7 +52,7 @@ func (h *harness) do(c *Conn, line string) string {
 
 func (h *harness) run(c *Conn, args [][]byte) string {
 	c.Out.Reset(c.Out.Bytes()[:0])
-	c.NowMs = h.clock.NowMs()
+	c.BeginBatch()
 	h.gate.Enter()
 	defer h.gate.Leave()
 	if h.table.Do(c, args) == Suspended {

@@ -92,7 +92,7 @@ func (c *Conn) unwatch(tx *store.Tx) {
 // reset gives up transaction, watch and subscriptions.
 func (c *Conn) reset() {
 	c.multi = multi{}
-	c.Tx.BeginAt(c.DB, c.NowMs)
+	c.Tx.BeginAt(c.DB, c.now())
 	c.unwatch(c.Tx)
 	unsubscribeAll(c)
 }
@@ -155,11 +155,10 @@ func (c *Conn) execQueue(k *Call, m *multi) {
 		// The commands run as one: the clock stands, waiters are served after the last.
 		call := Call{Writer: k.Writer, Tx: k.Tx, Spec: q.spec, Args: q.args, Conn: c, Env: k.Env, atomic: true}
 		k.Tx.Select(c.DB)
-		start := k.Env.Clock().Mono()
 		err := call.perform(k.Len())
 		if err != nil {
 			c.Meter.ErrorReply(err.Error())
 		}
-		c.Meter.Command(q.spec.id, k.Env.Clock().Mono()-start, err != nil)
+		c.Meter.Command(q.spec.id, c.lap(), err != nil)
 	}
 }
