@@ -3,7 +3,7 @@ package benchtest
 import (
 	"testing"
 
-	"github.com/streampulse/pulse/bench/internal/spawn"
+	"github.com/streampulse/pulse/bench/spawn"
 )
 
 // startServer starts a server for one test and stops it afterwards. This is the one place that knows which server the

@@ -1,0 +1,186 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fakeServer answers every complete request with reply, in chunks that do not respect reply borders, and records what it got.
+type fakeServer struct {
+	addr string
+	mu   sync.Mutex
+	got  bytes.Buffer
+	n    int
+}
+
+func newFakeServer(t *testing.T, reply string) *fakeServer {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeServer{addr: ln.Addr().String()}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { f.serve(c, reply) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		wg.Wait()
+	})
+	return f
+}
+
+func (f *fakeServer) serve(c net.Conn, reply string) {
+	defer c.Close()
+	var s Scanner // a request is an array of bulk strings, which a reply can be too
+	buf := make([]byte, 1000)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		k, err := s.Count(buf[:n])
+		if err != nil {
+			return
+		}
+		f.mu.Lock()
+		f.got.Write(buf[:n])
+		f.n += k
+		f.mu.Unlock()
+		out := strings.Repeat(reply, k)
+		for len(out) > 0 {
+			m := min(len(out), 700)
+			if _, err := c.Write([]byte(out[:m])); err != nil {
+				return
+			}
+			out = out[m:]
+		}
+	}
+}
+
+func TestDriveCountsEveryRequest(t *testing.T) {
+	f := newFakeServer(t, "*2\r\n$3\r\nabc\r\n$-1\r\n")
+	for _, threads := range []int{1, 3, 50} {
+		f.n = 0
+		const total = 5000
+		srcs := fills(total, 10, 64, func(dst []byte, i uint64) []byte {
+			dst = append(dst, "*2\r\n$3\r\nGET\r\n"...)
+			return appendNumbered(dst, "key:", i)
+		})
+		r, err := Drive(context.Background(), f.addr, srcs, threads, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Requests != total || f.n != total || r.Lat.Count() != total || r.Nulls != total {
+			t.Errorf("%d threads: %d replies, %d requests arrived, %d latencies, %d nulls", threads, r.Requests, f.n, r.Lat.Count(), r.Nulls)
+		}
+	}
+	for _, key := range []string{"key:000000000000\r\n", "key:000000004999\r\n"} {
+		if n := strings.Count(f.got.String(), key); n != 3 {
+			t.Errorf("%q was sent %d times in three runs", key, n)
+		}
+	}
+}
+
+// A batch larger than the socket's buffers must be written while replies are read.
+func TestDriveBigBatch(t *testing.T) {
+	f := newFakeServer(t, "+OK\r\n")
+	value := bytes.Repeat([]byte("x"), 100<<10)
+	srcs := fills(100, 1, 100, func(dst []byte, _ uint64) []byte {
+		dst = append(dst, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n"...)
+		return appendBulk(dst, value)
+	})
+	r, err := Drive(context.Background(), f.addr, srcs, 1, 0)
+	if err != nil || r.Requests != 100 {
+		t.Fatalf("%+v, %v", r.Requests, err)
+	}
+}
+
+func TestDriveStopsAtTheDeadline(t *testing.T) {
+	f := newFakeServer(t, "+OK\r\n")
+	w, _ := Find("set")
+	r, err := w.Run(context.Background(), f.addr, NewShape(1000, 10, 0), Options{Clients: 4, Pipeline: 8, Threads: 1, Duration: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Requests == 0 || r.Requests%8 != 0 || r.Elapsed < 50*time.Millisecond || r.Elapsed > 5*time.Second {
+		t.Errorf("%d requests in %v", r.Requests, r.Elapsed)
+	}
+}
+
+func TestRunSendsTheRequestsAskedFor(t *testing.T) {
+	f := newFakeServer(t, "+OK\r\n")
+	w, _ := Find("GET")
+	r, err := w.Run(context.Background(), f.addr, NewShape(1000, 10, 0), Options{Clients: 3, Pipeline: 1, Threads: 1, Requests: 100})
+	if err != nil || r.Requests != 100 {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+func TestDriveReportsFailures(t *testing.T) {
+	w, _ := Find("GET")
+	for reply, want := range map[string]string{
+		"-ERR no\r\n":      "ERR no",
+		"HTTP/1.1\r\n":     "not RESP",
+		"+OK\r\n+OK\r\n":   "more than requests",
+		"+OK\r\n-LATE\r\n": "", // either complaint will do
+	} {
+		f := newFakeServer(t, reply)
+		_, err := w.Run(context.Background(), f.addr, NewShape(10, 1, 0), Options{Clients: 1, Pipeline: 1, Threads: 1, Requests: 3})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("reply %q: %v", reply, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	silent := newFakeServer(t, "")
+	stop := time.AfterFunc(20*time.Millisecond, cancel)
+	defer stop.Stop()
+	if _, err := w.Run(ctx, silent.addr, NewShape(10, 1, 0), Options{Clients: 1, Pipeline: 1, Threads: 1, Requests: 1}); err == nil {
+		t.Error("a silent server and a cancelled context give no error")
+	}
+}
+
+func TestTemplatesAreRequestsWithFreshNumbers(t *testing.T) {
+	for _, w := range Workloads {
+		tm := newTemplate(w.Command, 5, 3, NewShape(1000, 32, 0))
+		first, n := tm.Next()
+		kept := bytes.Clone(first)
+		var s Scanner
+		if k, err := s.Count(first); err != nil || k != 5 || n != 5 {
+			t.Errorf("%s: %d requests, %v: %q", w.Name, k, err, first)
+		}
+		if second, _ := tm.Next(); bytes.Equal(kept, second) {
+			t.Errorf("%s: the second batch is the first one", w.Name)
+		}
+		if bytes.Contains(kept, []byte("%")) {
+			t.Errorf("%s: unfilled place in %q", w.Name, kept)
+		}
+		if allocs := testing.AllocsPerRun(100, func() { tm.Next() }); allocs != 0 {
+			t.Errorf("%s: %v allocations a batch", w.Name, allocs)
+		}
+	}
+}
+
+func TestScatterIsAPermutation(t *testing.T) {
+	for _, n := range []uint64{1, 2, 10, 1000, 65536} {
+		seen := make(map[uint64]bool)
+		for i := range n {
+			seen[scatter(i, n)] = true
+		}
+		if uint64(len(seen)) != n {
+			t.Errorf("%d of %d numbers come up", len(seen), n)
+		}
+	}
+}
