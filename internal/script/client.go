@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -40,9 +41,9 @@ func (c *client) decode() {
 	for {
 		reply, err := readReply(r)
 		if err != nil {
-			reply = Reply{Kind: Closed, Text: err.Error()}
-			if errors.Is(err, errProtocol) {
-				reply = Reply{Kind: AnyKind, Text: err.Error()}
+			reply = Reply{Kind: AnyKind, Text: "(not RESP: " + err.Error() + ")"}
+			if isHangUp(err) {
+				reply = Reply{Kind: Closed, Text: err.Error()}
 			}
 		}
 		select {
@@ -84,6 +85,12 @@ func (c *client) write(b []byte, timeout time.Duration) error {
 		return nil
 	}
 	return err
+}
+
+// isHangUp tells the end of a connection from bytes that are no reply.
+func isHangUp(err error) bool {
+	var n net.Error
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.As(err, &n)
 }
 
 func isTimeout(err error) bool {

@@ -81,6 +81,9 @@ type rules struct {
 	noMulti     bool
 }
 
+// maxLine is the longest line of a transcript in bytes.
+const maxLine = 64 << 20
+
 var (
 	requestLine = regexp.MustCompile(`^([0-9]{0,4})(raw)?> (.*)$`)
 	receiveLine = regexp.MustCompile(`^([0-9]{0,4})<$`)
@@ -105,7 +108,7 @@ func ParseFile(path string) (*File, error) {
 func Parse(r io.Reader) (*File, error) {
 	p := parser{file: &File{Protocols: []int{2}}}
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxBulk)
+	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		p.lines = append(p.lines, strings.TrimRight(lines.Text(), " \t\r"))
 	}

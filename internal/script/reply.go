@@ -4,10 +4,11 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/streampulse/pulse/internal/resp"
 )
 
 // Kind is the type byte of a reply on the wire, or one of the outcomes below, which are no bytes at all.
@@ -63,95 +64,59 @@ func (k Kind) aggregate() bool {
 // outcome reports whether the kind says what happened instead of a reply.
 func (k Kind) outcome() bool { return k == Blocked || k == Closed || k == None }
 
-// The limits are far above what servers send and keep a broken one from eating the test's memory.
-const (
-	maxDepth = 64
-	maxBulk  = 512 << 20
-	maxElems = 64 << 20
-)
+// maxDepth is how deep replies may nest in a transcript; it is above what resp.Decode lets through.
+const maxDepth = 160
 
-var errProtocol = errors.New("not RESP")
+// errProtocol is a reply that the decoder takes and that no server may send, so that a transcript has no notation for it.
+var errProtocol = errors.New("no such value in RESP")
 
-// readReply decodes one reply. Pushes are replies like any other. Errors are io errors or wrap errProtocol.
-func readReply(r *bufio.Reader) (Reply, error) { return readNested(r, 0) }
-
-func readNested(r *bufio.Reader, depth int) (Reply, error) {
-	if depth > maxDepth {
-		return Reply{}, fmt.Errorf("%w: more than %d levels", errProtocol, maxDepth)
-	}
-	line, err := readLine(r)
+// readReply decodes one reply. Pushes are replies like any other.
+func readReply(r *bufio.Reader) (Reply, error) {
+	v, err := resp.Decode(r)
 	if err != nil {
 		return Reply{}, err
 	}
-	if line == "" {
-		return Reply{}, fmt.Errorf("%w: empty line", errProtocol)
-	}
-	kind, rest := Kind(line[0]), line[1:]
-	switch kind {
-	case Simple, Error:
-		return Reply{Kind: kind, Text: rest}, nil
-	case Integer, Double, BigNumber, Boolean, Null:
-		if !validLine(kind, rest) {
-			return Reply{}, fmt.Errorf("%w: %q", errProtocol, line)
-		}
-		return Reply{Kind: kind, Text: rest}, nil
-	case Bulk, BlobError, Verbatim:
-		return readBulk(r, kind, rest)
-	case Array, Map, Set, Push:
-		return readAggregate(r, kind, rest, depth)
-	case Attribute:
-		attr, err := readAggregate(r, Map, rest, depth)
-		if err != nil {
-			return Reply{}, err
-		}
-		reply, err := readNested(r, depth+1)
-		reply.Attr = append(attr.Elems, reply.Attr...)
-		return reply, err
-	}
-	return Reply{}, fmt.Errorf("%w: type %q", errProtocol, line)
+	return fromValue(v)
 }
 
-// readLine reads up to CRLF, which it cuts off.
-func readLine(r *bufio.Reader) (string, error) {
-	line, err := r.ReadString('\n')
-	if err != nil {
-		if err == io.EOF && line != "" {
-			err = io.ErrUnexpectedEOF
+// fromValue takes over a decoded reply. Nesting is bounded by the decoder.
+func fromValue(v resp.Value) (r Reply, err error) {
+	r = Reply{Kind: Kind(v.Type), Null: v.Null && v.Type != byte(Null), Text: string(v.Str)}
+	switch r.Kind {
+	case Integer:
+		r.Text = strconv.FormatInt(v.Int, 10)
+	case Boolean:
+		r.Text = "f"
+		if v.Int == 1 {
+			r.Text = "t"
 		}
-		return "", err
+	case BigNumber, Double:
+		if !validLine(r.Kind, r.Text) {
+			return r, fmt.Errorf("%w: %c%s", errProtocol, r.Kind, r.Text)
+		}
+	case Verbatim:
+		if len(r.Text) < 4 || r.Text[3] != ':' || strings.ContainsAny(r.Text[:3], ":\"\r\n ") {
+			return r, fmt.Errorf("%w: verbatim string %q names no format", errProtocol, r.Text)
+		}
 	}
-	body, ok := strings.CutSuffix(line, "\r\n")
-	if !ok {
-		return "", fmt.Errorf("%w: line %q does not end in CRLF", errProtocol, line)
+	if r.Elems, err = fromValues(v.Elems); err == nil {
+		r.Attr, err = fromValues(v.Attrs)
 	}
-	return body, nil
+	return r, err
 }
 
-func readBulk(r *bufio.Reader, kind Kind, header string) (Reply, error) {
-	if kind == Bulk && header == "-1" {
-		return Reply{Kind: kind, Null: true}, nil
+func fromValues(values []resp.Value) ([]Reply, error) {
+	if len(values) == 0 {
+		return nil, nil
 	}
-	n, err := parseLength(header, maxBulk)
-	if err != nil {
-		return Reply{}, err
+	replies := make([]Reply, len(values))
+	for i, v := range values {
+		var err error
+		if replies[i], err = fromValue(v); err != nil {
+			return nil, err
+		}
 	}
-	// The builder grows with what arrives, not with what the header claims.
-	var b strings.Builder
-	if _, err := io.CopyN(&b, r, n); err != nil {
-		return Reply{}, noEOF(err)
-	}
-	end, err := readLine(r)
-	if err != nil {
-		return Reply{}, noEOF(err)
-	}
-	if end != "" {
-		return Reply{}, fmt.Errorf("%w: %d bytes announced and more sent: %q", errProtocol, n, end)
-	}
-	text := b.String()
-	if kind == Verbatim && (len(text) < 4 || text[3] != ':' || strings.ContainsAny(text[:3], ":\"\r\n ")) {
-		return Reply{}, fmt.Errorf("%w: verbatim string %q names no format", errProtocol, text)
-	}
-	return Reply{Kind: kind, Text: text}, nil
+	return replies, nil
 }
 
 // validLine reports whether s is a value of a type that is a single line of a fixed grammar.
@@ -162,7 +127,7 @@ func validLine(kind Kind, s string) bool {
 		return err == nil
 	case Double:
 		f, err := strconv.ParseFloat(s, 64)
-		return err == nil || math.IsInf(f, 0)
+		return err == nil || math.IsInf(f, 0) || s == "-nan"
 	case BigNumber:
 		digits := strings.TrimPrefix(s, "-")
 		return digits != "" && strings.Trim(digits, "0123456789") == ""
@@ -172,44 +137,6 @@ func validLine(kind Kind, s string) bool {
 		return s == ""
 	}
 	return false
-}
-
-func readAggregate(r *bufio.Reader, kind Kind, header string, depth int) (Reply, error) {
-	if kind == Array && header == "-1" {
-		return Reply{Kind: kind, Null: true}, nil
-	}
-	n, err := parseLength(header, maxElems)
-	if err != nil {
-		return Reply{}, err
-	}
-	if kind == Map {
-		n *= 2
-	}
-	reply := Reply{Kind: kind}
-	for range n {
-		elem, err := readNested(r, depth+1)
-		if err != nil {
-			return Reply{}, noEOF(err)
-		}
-		reply.Elems = append(reply.Elems, elem)
-	}
-	return reply, nil
-}
-
-func parseLength(s string, limit int64) (int64, error) {
-	n, err := strconv.ParseUint(s, 10, 63)
-	if err != nil || int64(n) > limit {
-		return 0, fmt.Errorf("%w: length %q", errProtocol, s)
-	}
-	return int64(n), nil
-}
-
-// noEOF marks the end of the stream inside a reply as unexpected.
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // normal gives nulls the one shape that transcripts use: null bulk and null array as they are in RESP2, Null in RESP3.
