@@ -52,7 +52,8 @@ func TestNewDefaultsOf74(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
-	if err := c.Set(bytesOf("loglevel", "nothing", "maxmemory-samples", "65"), false); err == nil || c.Text("loglevel") != "notice" {
+	err := c.Set(bytesOf("loglevel", "nothing", "maxmemory-samples", "65"), false)
+	if err == nil || c.Text("loglevel") != "notice" {
 		t.Errorf("samples of 65: err %v, loglevel %s", err, c.Text("loglevel"))
 	}
 }
@@ -140,20 +141,23 @@ func TestSetIsAtomicAndRunsHooks(t *testing.T) {
 
 func TestProtected(t *testing.T) {
 	c, dir := New(), t.TempDir()
-	if err := c.Set(bytesOf("dir", dir), false); err == nil || !strings.HasSuffix(err.Error(), "can't set protected config") {
+	err := c.Set(bytesOf("dir", dir), false)
+	if err == nil || !strings.HasSuffix(err.Error(), "can't set protected config") {
 		t.Fatal(err)
 	}
 	if err := c.Set(bytesOf("dir", dir), true); err != nil || c.Text("dir") != dir {
 		t.Fatal(err, c.Text("dir"))
 	}
-	if err := c.Set(bytesOf("dir", "nosuch"), true); err == nil || !strings.HasSuffix(err.Error(), " - No such file or directory") {
+	err = c.Set(bytesOf("dir", "nosuch"), true)
+	if err == nil || !strings.HasSuffix(err.Error(), " - No such file or directory") {
 		t.Fatal(err)
 	}
 }
 
 func TestParseMemory(t *testing.T) {
 	for in, want := range map[string]int64{
-		"0": 0, "1": 1, "1b": 1, "1k": 1000, "1kb": 1024, "2M": 2e6, "2mB": 2 << 20, "3g": 3e9, "3GB": 3 << 30, "": 0,
+		"0": 0, "1": 1, "1b": 1, "1k": 1000, "1kb": 1024, "2M": 2e6, "2mB": 2 << 20, "3g": 3e9, "3GB": 3 << 30,
+		"": 0,
 		"9223372036854775807": maxInt64, "9223372036854775808": -1, "9223372036854775807b": maxInt64, "8589934592gb": -1,
 		"8589934591gb": 8589934591 << 30, "-1": -1, "1x": -1, "1 kb": -1, " 1": -1, "1.5gb": -1, "1tb": -1, "+1": -1,
 	} {

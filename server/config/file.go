@@ -30,8 +30,8 @@ type Directive struct {
 	text string
 }
 
-// Error makes the error with which a start must end because of the directive.
-func (d *Directive) Error(reason string) error {
+// Refuse makes the error with which a start must end because of the directive.
+func (d *Directive) Refuse(reason string) error {
 	return &LoadError{Line: d.line, Text: d.text, Reason: reason}
 }
 
