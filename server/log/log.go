@@ -5,15 +5,17 @@
 // that is process id, role (C while starting, M master, S replica, X sentinel), local time, level and message.
 //
 // Contract: one line is one write, so lines of several goroutines, and of several processes that append to one file, do not
-// mix. A message cannot forge a line: control bytes in it are written as \n, \r, \t or \xHH. A line that cannot be written is lost;
-// logging never fails and never blocks a caller longer than the write does. All methods may be called concurrently. A call
-// whose level is filtered out costs one atomic load, and the boxing of its arguments.
+// mix. A log file that was renamed or removed, as log rotation does, is made anew within a second. A message cannot forge
+// a line: control bytes in it are written as \n, \r, \t or \xHH. A line that cannot be written is lost; logging never fails
+// and never blocks a caller longer than the write does. All methods may be called concurrently. A call whose level is
+// filtered out costs one atomic load, and the boxing of its arguments.
 package log
 
 import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -94,7 +96,9 @@ type Logger struct {
 	mu struct {
 		sync.Mutex
 		out  io.Writer
-		file *os.File // out, when Close has to close it
+		file *os.File // out, when it is a file of this logger
+		path string   // the file's name
+		seen int64    // when path was last found to be file, in milliseconds of wall time
 		buf  []byte   // the line being made; kept between lines
 	}
 }
@@ -130,15 +134,48 @@ func New(o Options) (*Logger, error) {
 	}
 	l.mu.out = o.Writer
 	if o.File != "" {
-		f, err := os.OpenFile(o.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		// Absolute, because a name in a file or on a command line means the directory at the start.
+		path, err := filepath.Abs(o.File)
 		if err != nil {
 			return nil, err
 		}
-		l.mu.out, l.mu.file = f, f
+		f, err := open(path)
+		if err != nil {
+			return nil, err
+		}
+		l.mu.out, l.mu.file, l.mu.path, l.mu.seen = f, f, path, l.clock.NowMs()
 	} else if o.Writer == nil {
 		l.mu.out = os.Stdout
 	}
 	return l, nil
+}
+
+func open(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+}
+
+// checkEvery is how long a file is trusted to be the one at its path, in milliseconds.
+const checkEvery = 1000
+
+// follow opens the log again when its path leads to another file or to none. It needs mu. When the path cannot be opened
+// the old file stays in use.
+func (l *Logger) follow(now int64) {
+	m := &l.mu
+	if m.file == nil || now >= m.seen && now < m.seen+checkEvery {
+		return
+	}
+	m.seen = now
+	there, err1 := os.Stat(m.path)
+	ours, err2 := m.file.Stat()
+	if err1 == nil && err2 == nil && os.SameFile(there, ours) {
+		return
+	}
+	f, err := open(m.path)
+	if err != nil {
+		return
+	}
+	_ = m.file.Close()
+	m.out, m.file = f, f
 }
 
 // Close closes the file, if there is one. Lines written later are lost.
@@ -193,7 +230,9 @@ func (l *Logger) logf(level Level, format string, args []any) {
 	b := append(l.mu.buf[:0], l.pid...)
 	b = append(b, ':', byte(l.role.Load()), ' ')
 	// The time is read under the lock so that the lines of a file are in order.
-	b = time.UnixMilli(l.clock.NowMs()).In(l.zone).AppendFormat(b, "02 Jan 2006 15:04:05.000")
+	now := l.clock.NowMs()
+	l.follow(now)
+	b = time.UnixMilli(now).In(l.zone).AppendFormat(b, "02 Jan 2006 15:04:05.000")
 	b = append(b, ' ', levelChars[level], ' ')
 	b = append(appendMessage(b, message), '\n')
 	_, _ = l.mu.out.Write(b)

@@ -125,6 +125,35 @@ func TestFileIsAppendedTo(t *testing.T) {
 	}
 }
 
+func TestRotatedFileIsMadeAnew(t *testing.T) {
+	c := clock.NewFake(time.UnixMilli(1e12))
+	path := filepath.Join(t.TempDir(), "x.log")
+	l, err := New(Options{File: path, Clock: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	count := func(name string) int {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return -1
+		}
+		return bytes.Count(text, []byte{'\n'})
+	}
+	l.Noticef("1")
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	l.Noticef("2")
+	c.Advance(time.Second)
+	l.Noticef("3")
+	c.Advance(time.Second)
+	l.Noticef("4")
+	if old, now := count(path+".1"), count(path); old != 2 || now != 2 {
+		t.Errorf("%d lines in the old file, %d in the new", old, now)
+	}
+}
+
 func TestConcurrentLinesStayWhole(t *testing.T) {
 	l, w := newLogger(t, Options{})
 	var wg sync.WaitGroup
