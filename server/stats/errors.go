@@ -34,8 +34,9 @@ func (t *errorTable) reset() {
 	t.disabled.Store(false)
 }
 
-// Error counts an error reply, given as its text without the leading '-'. It reports true for the one call which finds that there are too many kinds: from it on until Reset nothing more is told apart, and INFO
-// errorstats shows only ERRORSTATS_DISABLED; the caller should write that to the log. Error does not add to ErrorReplies.
+// Error counts an error reply, given as its text without the leading '-'. It reports true for the one call which finds that
+// there are too many kinds: from it on until Reset nothing more is told apart, and INFO errorstats shows only
+// ERRORSTATS_DISABLED; the caller should write that to the log. Error does not add to ErrorReplies.
 func (s *Stats) Error(text string) (overflow bool) {
 	t := &s.errors
 	if t.disabled.Load() {
