@@ -1,0 +1,269 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/streampulse/pulse/bench/broadcast"
+	"github.com/streampulse/pulse/bench/leaderboard"
+	"github.com/streampulse/pulse/bench/profile"
+	"github.com/streampulse/pulse/bench/ratelimit"
+	"github.com/streampulse/pulse/bench/taskqueue"
+	"github.com/streampulse/pulse/bench/transfer"
+)
+
+// Pattern is one of the product's uses of the server, driven through its package and go-redis.
+type Pattern struct {
+	Name string
+	Does string // what one operation is
+	// start prepares the pattern for clients concurrent callers and returns one operation, which client number c
+	// repeats, and what to do at the end.
+	start func(ctx context.Context, rdb *redis.Client, clients int) (op func(ctx context.Context, c int, rnd *rand.Rand) error, stop func() error, err error)
+}
+
+// Patterns are all patterns, in the order of the table.
+var Patterns = []Pattern{
+	{"ratelimit", "count a request of one of 10 000 addresses, 60 a minute", startRateLimit},
+	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile},
+	{"leaderboard", "like one of 10 000 posts, 1 in 10 a read of the top ten", startLeaderboard},
+	{"taskqueue", "push a task and wait until one of 8 workers has done it", startTaskQueue},
+	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast},
+	{"transfer", "move an amount between two of 1000 accounts", startTransfer},
+}
+
+const (
+	taskWorkers  = 8
+	listeners    = 8
+	patternItems = 10_000
+	accounts     = 1000
+)
+
+// RunPattern repeats p from clients goroutines for d. The server should be empty before and should be emptied after.
+func RunPattern(ctx context.Context, addr string, p Pattern, clients int, d time.Duration) (*Result, error) {
+	rdb := newClient(addr, clients+taskWorkers+listeners)
+	defer rdb.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	op, stop, err := p.start(ctx, rdb, clients)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	results := make([]Result, clients)
+	errs := make([]error, clients)
+	var wg sync.WaitGroup
+	begin := time.Now()
+	deadline := begin.Add(d)
+	for c := range clients {
+		rnd := rand.New(rand.NewPCG(uint64(c), 5))
+		wg.Go(func() {
+			r := &results[c]
+			for now := time.Now(); now.Before(deadline); {
+				if errs[c] = op(ctx, c, rnd); errs[c] != nil {
+					cancel()
+					return
+				}
+				done := time.Now()
+				r.Lat.Record(done.Sub(now), 1)
+				r.Requests++
+				now = done
+			}
+		})
+	}
+	wg.Wait()
+	total := &Result{Elapsed: time.Since(begin)}
+	for i := range results {
+		total.merge(&results[i])
+	}
+	if err := errors.Join(firstCause(errs), stop()); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return total, nil
+}
+
+type operation = func(ctx context.Context, c int, rnd *rand.Rand) error
+
+func nothing() error { return nil }
+
+func startRateLimit(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+	l, err := ratelimit.New(rdb, "rate:", 60, time.Minute)
+	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
+		_, err := l.Allow(ctx, strconv.Itoa(rnd.IntN(patternItems)))
+		return err
+	}, nothing, err
+}
+
+func startProfile(ctx context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+	db := profile.NewMemory()
+	p := profile.Profile{"name": "Ann Example", "city": "Oslo", "lang": "no", "plan": "pro", "bio": strings.Repeat("b", 100)}
+	for i := range patternItems {
+		if err := db.Save(ctx, strconv.Itoa(i), p); err != nil {
+			return nil, nil, err
+		}
+	}
+	c, err := profile.New(rdb, db, "profile:", time.Minute)
+	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
+		id := strconv.Itoa(rnd.IntN(patternItems))
+		if rnd.IntN(20) == 0 {
+			return c.Update(ctx, id, p)
+		}
+		_, err := c.Get(ctx, id)
+		return err
+	}, nothing, err
+}
+
+func startLeaderboard(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+	b := leaderboard.New(rdb, "board")
+	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
+		if rnd.IntN(10) == 0 {
+			_, err := b.Top(ctx, 10)
+			return err
+		}
+		_, err := b.Add(ctx, "post:"+strconv.Itoa(rnd.IntN(patternItems)), 1)
+		return err
+	}, nothing, nil
+}
+
+// await waits for a signal or the end of the run.
+func await(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(stallAfter):
+		return errors.New("an operation was never completed")
+	}
+}
+
+// signals returns a channel for each client; one that holds a signal nobody has taken yet takes no second.
+func signals(n int) []chan struct{} {
+	s := make([]chan struct{}, n)
+	for i := range s {
+		s[i] = make(chan struct{}, 1)
+	}
+	return s
+}
+
+func startTaskQueue(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+	q := taskqueue.New(rdb, "tasks")
+	done := signals(clients)
+	wctx, cancel := context.WithCancel(ctx)
+	errs := make([]error, taskWorkers)
+	var wg sync.WaitGroup
+	for w := range taskWorkers {
+		wg.Go(func() {
+			errs[w] = q.Work(wctx, func(_ context.Context, task string) error {
+				c, err := strconv.Atoi(task)
+				if err != nil || c < 0 || c >= clients {
+					return fmt.Errorf("foreign task %q", task)
+				}
+				done[c] <- struct{}{}
+				return nil
+			})
+		})
+	}
+	op := func(ctx context.Context, c int, _ *rand.Rand) error {
+		if err := q.Push(ctx, strconv.Itoa(c)); err != nil {
+			return err
+		}
+		return await(ctx, done[c])
+	}
+	stop := func() error {
+		cancel()
+		// One task wakes all workers: each that meets it hands it back for the next.
+		err := q.Push(context.WithoutCancel(ctx), "wake")
+		wg.Wait()
+		return errors.Join(append(errs, err)...)
+	}
+	return op, stop, nil
+}
+
+func startBroadcast(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+	done := signals(clients)
+	heard := make([]atomic.Int64, clients) // how many listeners have each client's current message
+	lctx, cancel := context.WithCancel(ctx)
+	errs := make([]error, listeners)
+	var wg sync.WaitGroup
+	for n := range listeners {
+		l, err := broadcast.Listen(lctx, rdb, "news")
+		if err != nil {
+			cancel()
+			wg.Wait()
+			return nil, nil, err
+		}
+		wg.Go(func() {
+			for {
+				msg, err := l.Next()
+				if err != nil {
+					if !errors.Is(err, broadcast.ErrClosed) {
+						errs[n] = err
+					}
+					return
+				}
+				c, err := strconv.Atoi(msg)
+				if err != nil || c < 0 || c >= clients {
+					errs[n] = fmt.Errorf("foreign message %q", msg)
+					return
+				}
+				if heard[c].Add(1) == listeners {
+					heard[c].Store(0)
+					done[c] <- struct{}{}
+				}
+			}
+		})
+	}
+	op := func(ctx context.Context, c int, _ *rand.Rand) error {
+		if _, err := broadcast.Publish(ctx, rdb, "news", strconv.Itoa(c)); err != nil {
+			return err
+		}
+		return await(ctx, done[c])
+	}
+	stop := func() error {
+		cancel()
+		wg.Wait()
+		return errors.Join(errs...)
+	}
+	return op, stop, nil
+}
+
+func startTransfer(ctx context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+	b := transfer.New(rdb, "acct:")
+	for i := range accounts {
+		if err := b.Open(ctx, strconv.Itoa(i), 1000); err != nil {
+			return nil, nil, err
+		}
+	}
+	op := func(ctx context.Context, _ int, rnd *rand.Rand) error {
+		from := rnd.IntN(accounts)
+		to := (from + 1 + rnd.IntN(accounts-1)) % accounts
+		err := b.Transfer(ctx, strconv.Itoa(from), strconv.Itoa(to), 1+rnd.Int64N(50))
+		if errors.Is(err, transfer.ErrInsufficient) {
+			return nil
+		}
+		return err
+	}
+	stop := func() error {
+		var sum int64
+		for i := range accounts {
+			n, err := b.Balance(context.WithoutCancel(ctx), strconv.Itoa(i))
+			if err != nil {
+				return err
+			}
+			sum += n
+		}
+		if sum != accounts*1000 {
+			return fmt.Errorf("the sum of all accounts became %d", sum)
+		}
+		return nil
+	}
+	return op, stop, nil
+}

@@ -1,0 +1,162 @@
+// Command pulse-bench compares servers that speak the Redis protocol: side by side, in interleaved rounds, as ratios.
+//
+//	pulse-bench --addr 127.0.0.1:6379                          one server
+//	pulse-bench --addr 127.0.0.1:6380 --vs 127.0.0.1:6379      A against B
+//	pulse-bench --spawn --server-a bin/pulse-server            start both (B: redis-server from PATH), stop them afterwards
+//
+// Every workload runs A and B in turn, --rounds times, changing which goes first. A ratio A/B is the median of the
+// ratios of the rounds, with the smallest and the largest of them: when these lie around 1, there is no difference to see.
+// CPU per request is the server's processor time, so it is known only for servers on this machine; on few cores it
+// tells more than throughput does, because the client takes its share of them. Rows in which the client used up its threads are marked.
+//
+// The command empties the servers it measures. It refuses a server at --addr or --vs that holds keys, unless --flush is given.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/streampulse/pulse/bench/load"
+)
+
+// config is the command line.
+type config struct {
+	addr, vs         string
+	spawn            bool
+	serverA, serverB string
+	flush            bool
+
+	suites     []string
+	only       []string // workloads and patterns to run; empty: all
+	rounds     int
+	duration   time.Duration
+	requests   int64
+	clients    int
+	pipeline   int
+	threads    int
+	keys       uint64
+	memoryKeys uint64
+	expiryKeys uint64
+	valueSize  int
+
+	json, md string // files to write
+}
+
+var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry"}
+
+func parseFlags(args []string, stderr io.Writer) (*config, error) {
+	c := &config{}
+	fs := flag.NewFlagSet("pulse-bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&c.addr, "addr", "", "address of server A: host:port or the path of a Unix socket")
+	fs.StringVar(&c.vs, "vs", "", "address of server B")
+	fs.BoolVar(&c.spawn, "spawn", false, "start the servers on free loopback ports, without persistence")
+	fs.StringVar(&c.serverA, "server-a", "bin/pulse-server", "with --spawn: program and arguments of A")
+	fs.StringVar(&c.serverB, "server-b", "redis-server", "with --spawn: program and arguments of B; empty for none")
+	fs.BoolVar(&c.flush, "flush", false, "empty servers that hold keys")
+	suite := fs.String("suite", "throughput", "one or more of "+strings.Join(allSuites, ", ")+", or all")
+	only := fs.String("only", "", "run only these workloads or patterns, separated by commas")
+	fs.IntVar(&c.rounds, "rounds", 5, "rounds of each workload")
+	fs.DurationVar(&c.duration, "duration", time.Second, "length of a round")
+	fs.Int64Var(&c.requests, "requests", 0, "requests of a round of single commands, instead of a length")
+	fs.IntVar(&c.clients, "clients", 50, "connections")
+	fs.IntVar(&c.pipeline, "pipeline", 16, "requests in flight on a connection, in suite throughput")
+	fs.IntVar(&c.threads, "threads", 1, "threads of the client")
+	fs.Uint64Var(&c.keys, "keys", 1_000_000, "distinct keys")
+	fs.Uint64Var(&c.memoryKeys, "memory-keys", 5_000_000, "keys of suite memory")
+	fs.Uint64Var(&c.expiryKeys, "expiry-keys", 1_000_000, "keys of suite expiry")
+	fs.IntVar(&c.valueSize, "value-size", 32, "bytes of a value")
+	fs.StringVar(&c.json, "json", "", "write everything measured to this file")
+	fs.StringVar(&c.md, "md", "", "write the table as Markdown to this file, - for standard output instead of the plain one")
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	c.suites = words(*suite)
+	if slices.Contains(c.suites, "all") {
+		c.suites = allSuites
+	}
+	c.only = words(*only)
+	return c, c.check()
+}
+
+func words(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// check refuses what cannot be run, before a server is touched.
+func (c *config) check() error {
+	for _, s := range c.suites {
+		if !slices.Contains(allSuites, s) {
+			return fmt.Errorf("unknown suite %q", s)
+		}
+	}
+	for _, name := range c.only {
+		_, known := load.Find(name)
+		if !known && !slices.ContainsFunc(load.Patterns, func(p load.Pattern) bool { return p.Name == name }) {
+			return fmt.Errorf("unknown workload %q", name)
+		}
+	}
+	switch {
+	case len(c.suites) == 0:
+		return errors.New("no suite to run")
+	case c.spawn && (c.addr != "" || c.vs != ""):
+		return errors.New("--spawn and --addr exclude each other")
+	case !c.spawn && c.addr == "":
+		return errors.New("nothing to measure: give --addr or --spawn")
+	case c.rounds < 1, c.clients < 1, c.pipeline < 1, c.threads < 1, c.keys < 1, c.memoryKeys < 1, c.expiryKeys < 1:
+		return errors.New("rounds, clients, pipeline, threads and keys must be at least 1")
+	case c.keys > 1<<31, c.memoryKeys > 1<<31, c.expiryKeys > 1<<31:
+		return errors.New("at most 2147483648 keys")
+	case c.duration < time.Millisecond, c.requests < 0:
+		return errors.New("a round must be at least 1ms and cannot have fewer than 0 requests")
+	case c.valueSize < 0 || c.valueSize > 1<<20, c.clients > 10_000, c.pipeline > 10_000:
+		return errors.New("value size up to 1 MiB, clients and pipeline up to 10000")
+	}
+	return nil
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintln(os.Stderr, "pulse-bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	c, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	targets, err := openTargets(ctx, c, stderr)
+	defer func() { err = errors.Join(err, closeTargets(targets)) }()
+	if err != nil {
+		return err
+	}
+	b := &bench{cfg: c, targets: targets, progress: newProgress(stderr)}
+	rep, runErr := b.run(ctx)
+	b.progress.done()
+	// What has been measured before a failure is still worth its table.
+	if len(rep.Rows) > 0 {
+		if err := rep.write(c, stdout); err != nil {
+			return errors.Join(runErr, err)
+		}
+	}
+	return runErr
+}

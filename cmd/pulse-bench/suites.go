@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/streampulse/pulse/bench/load"
+)
+
+const (
+	warmUp           = 200 * time.Millisecond
+	handoffLength    = time.Second
+	expirySpread     = 3 * time.Second
+	patternClients   = 32
+	nopipeSuite      = "nopipe"
+	popsPerSecond    = 2_000_000 // how many elements are laid in for a second of LPOP
+	maxPopSupply     = 10_000_000
+	clientBoundShare = 0.95 // of its threads' time; above it the client is what limits throughput
+)
+
+// nopipeWorkloads are the ones run without pipelining.
+var nopipeWorkloads = []string{"SET", "GET", "INCR", "HSET"}
+
+// bench runs suites against targets.
+type bench struct {
+	cfg      *config
+	targets  []*target
+	progress *progress
+	report   report
+}
+
+func (b *bench) run(ctx context.Context) (*report, error) {
+	b.report = newReport(b.cfg, b.targets)
+	b.progress.total = b.steps()
+	for _, s := range b.cfg.suites {
+		var err error
+		switch s {
+		case "throughput":
+			err = b.commands(ctx, s, b.cfg.pipeline, nil)
+		case nopipeSuite:
+			err = b.commands(ctx, s, 1, nopipeWorkloads)
+		case "handoff":
+			err = b.handoff(ctx)
+		case "patterns":
+			err = b.patterns(ctx)
+		case "memory":
+			err = b.memory(ctx)
+		case "expiry":
+			err = b.expiry(ctx)
+		}
+		if err != nil {
+			return &b.report, fmt.Errorf("suite %s: %w", s, err)
+		}
+	}
+	return &b.report, nil
+}
+
+// wanted says whether --only lets a workload run; names limits a suite further when it is not nil.
+func (b *bench) wanted(name string, names []string) bool {
+	if names != nil && !slices.Contains(names, name) {
+		return false
+	}
+	if len(b.cfg.only) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(b.cfg.only, func(o string) bool {
+		w, ok := load.Find(o)
+		return ok && w.Name == name || o == name
+	})
+}
+
+// steps counts the measurements to come, for the progress line.
+func (b *bench) steps() int {
+	n := 0
+	for _, s := range b.cfg.suites {
+		switch s {
+		case "throughput", nopipeSuite:
+			names := nopipeWorkloads
+			if s == "throughput" {
+				names = nil
+			}
+			for _, w := range load.Workloads {
+				if b.wanted(w.Name, names) {
+					n += b.cfg.rounds
+				}
+			}
+		case "patterns":
+			for _, p := range load.Patterns {
+				if b.wanted(p.Name, nil) {
+					n += b.cfg.rounds
+				}
+			}
+		case "handoff":
+			n += b.cfg.rounds
+		default:
+			n++
+		}
+	}
+	return n * len(b.targets)
+}
+
+// rounds runs measure on each target in turn, cfg.rounds times, changing who goes first, and returns the rounds by target.
+func (b *bench) rounds(ctx context.Context, name string, times int, measure func(ctx context.Context, t *target) (Round, error)) ([][]Round, error) {
+	out := make([][]Round, len(b.targets))
+	for r := range times {
+		for k := range b.targets {
+			i := (k + r) % len(b.targets)
+			t := b.targets[i]
+			b.progress.step("%s  round %d/%d  %s", name, r+1, times, t.name)
+			round, err := measure(ctx, t)
+			if err != nil {
+				return nil, t.explain(err)
+			}
+			out[i] = append(out[i], round)
+		}
+	}
+	return out, nil
+}
+
+// timed runs a load and turns what it measured, and the processor time it cost, into a round.
+func (b *bench) timed(t *target, threads int, work func() (*load.Result, error)) (Round, error) {
+	server0, client0 := cpuOf(t.server.PID), cpuOf(os.Getpid())
+	r, err := work()
+	if err != nil {
+		return Round{}, err
+	}
+	server1, client1 := cpuOf(t.server.PID), cpuOf(os.Getpid())
+	n := float64(max(1, r.Requests))
+	round := Round{
+		Value: r.PerSecond(),
+		P50:   micros(r.Lat.Quantile(0.50)),
+		P99:   micros(r.Lat.Quantile(0.99)),
+		P999:  micros(r.Lat.Quantile(0.999)),
+		Nulls: r.Nulls,
+	}
+	if server0 >= 0 && server1 >= 0 {
+		round.CPU = micros(server1-server0) / n
+	}
+	if client0 >= 0 && client1 >= 0 && r.Elapsed > 0 {
+		round.ClientShare = float64(client1-client0) / float64(r.Elapsed) / float64(threads)
+	}
+	return round, nil
+}
+
+// cpuOf returns -1 when the processor time of pid cannot be known.
+func cpuOf(pid int) time.Duration {
+	if pid <= 0 {
+		return -1
+	}
+	d, err := load.CPU(pid)
+	if err != nil {
+		return -1
+	}
+	return d
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// commands runs single-command workloads.
+func (b *bench) commands(ctx context.Context, suite string, pipeline int, names []string) error {
+	supply := min(maxPopSupply, max(popsPerSecond/2, uint64(b.cfg.duration.Seconds()*popsPerSecond)))
+	if b.cfg.requests > 0 {
+		supply = min(maxPopSupply, uint64(b.cfg.requests)*5/4)
+	}
+	shape := load.NewShape(b.cfg.keys, b.cfg.valueSize, supply)
+	opts := load.Options{Clients: b.cfg.clients, Pipeline: pipeline, Threads: b.cfg.threads, Duration: b.cfg.duration, Requests: b.cfg.requests, Seed: 1}
+	laid := load.Dataset("")
+	for _, w := range load.Workloads {
+		if !b.wanted(w.Name, names) {
+			continue
+		}
+		if w.Data != laid || w.Data == load.Empty {
+			for _, t := range b.targets {
+				b.progress.note("%s %s  preparing %s", suite, w.Name, t.name)
+				if err := lay(ctx, t, w.Data, shape); err != nil {
+					return t.explain(err)
+				}
+			}
+			laid = w.Data
+		}
+		for _, t := range b.targets {
+			warm := opts
+			warm.Duration, warm.Requests = warmUp, 0
+			if _, err := w.Run(ctx, t.server.Addr, shape, warm); err != nil {
+				return t.explain(err)
+			}
+		}
+		rounds, err := b.rounds(ctx, suite+" "+w.Name, b.cfg.rounds, func(ctx context.Context, t *target) (Round, error) {
+			if w.Fresh {
+				if err := lay(ctx, t, w.Data, shape); err != nil {
+					return Round{}, err
+				}
+			}
+			opts.Seed++
+			return b.timed(t, opts.Threads, func() (*load.Result, error) { return w.Run(ctx, t.server.Addr, shape, opts) })
+		})
+		if err != nil {
+			return err
+		}
+		b.report.add(Row{Suite: suite, Name: w.Name, Unit: "ops/s"}, rounds)
+	}
+	return nil
+}
+
+func lay(ctx context.Context, t *target, d load.Dataset, s load.Shape) error {
+	if err := load.Flush(ctx, t.server.Addr); err != nil {
+		return err
+	}
+	return load.Lay(ctx, t.server.Addr, d, s)
+}
+
+// handoff reports the median and tail of LPUSH to a waiting BRPOP; its value is the median latency.
+func (b *bench) handoff(ctx context.Context) error {
+	if err := b.flushAll(ctx); err != nil {
+		return err
+	}
+	rounds, err := b.rounds(ctx, "handoff", b.cfg.rounds, func(ctx context.Context, t *target) (Round, error) {
+		r, err := b.timed(t, 1, func() (*load.Result, error) {
+			return load.Handoff(ctx, t.server.Addr, min(handoffLength, b.cfg.duration))
+		})
+		r.Value = r.P50
+		return r, err
+	})
+	if err != nil {
+		return err
+	}
+	b.report.add(Row{Suite: "handoff", Name: "LPUSH to BRPOP", Unit: "us", LowerIsBetter: true}, rounds)
+	return nil
+}
+
+func (b *bench) patterns(ctx context.Context) error {
+	for _, p := range load.Patterns {
+		if !b.wanted(p.Name, nil) {
+			continue
+		}
+		rounds, err := b.rounds(ctx, "pattern "+p.Name, b.cfg.rounds, func(ctx context.Context, t *target) (Round, error) {
+			if err := load.Flush(ctx, t.server.Addr); err != nil {
+				return Round{}, err
+			}
+			return b.timed(t, runtime.GOMAXPROCS(0), func() (*load.Result, error) {
+				return load.RunPattern(ctx, t.server.Addr, p, min(patternClients, b.cfg.clients), b.cfg.duration)
+			})
+		})
+		if err != nil {
+			return err
+		}
+		b.report.add(Row{Suite: "patterns", Name: p.Name, Unit: "ops/s"}, rounds)
+	}
+	return b.flushAll(ctx)
+}
+
+// memory and expiry take long and vary little, so they run once.
+func (b *bench) memory(ctx context.Context) error {
+	results := make([]*load.MemoryResult, len(b.targets))
+	for i, t := range b.targets {
+		b.progress.step("memory  %d keys  %s", b.cfg.memoryKeys, t.name)
+		if err := t.fresh(ctx); err != nil {
+			return t.explain(err)
+		}
+		var err error
+		if results[i], err = load.Memory(ctx, t.server.Addr, t.server.PID, b.cfg.memoryKeys); err != nil {
+			return t.explain(err)
+		}
+		if err := t.fresh(ctx); err != nil {
+			return t.explain(err)
+		}
+	}
+	for _, m := range []struct {
+		name, unit string
+		of         func(*load.MemoryResult) float64
+	}{
+		{"RSS after load", "B/key", func(m *load.MemoryResult) float64 { return m.Loaded }},
+		{"RSS peak of load", "B/key", func(m *load.MemoryResult) float64 { return m.LoadedPeak }},
+		{"RSS after overwriting twice", "B/key", func(m *load.MemoryResult) float64 { return m.Overwritten }},
+		{"time to load", "s", func(m *load.MemoryResult) float64 { return m.LoadTime.Seconds() }},
+		{"time to overwrite twice", "s", func(m *load.MemoryResult) float64 { return m.OverwriteTime.Seconds() }},
+	} {
+		rounds := make([][]Round, len(results))
+		for i, r := range results {
+			rounds[i] = []Round{{Value: m.of(r)}}
+		}
+		b.report.add(Row{Suite: "memory", Name: m.name, Unit: m.unit, LowerIsBetter: true}, rounds)
+	}
+	return nil
+}
+
+func (b *bench) expiry(ctx context.Context) error {
+	results := make([]*load.ExpiryResult, len(b.targets))
+	for i, t := range b.targets {
+		b.progress.step("expiry  %d keys  %s", b.cfg.expiryKeys, t.name)
+		err := load.Flush(ctx, t.server.Addr)
+		if err == nil {
+			results[i], err = load.ExpiryLag(ctx, t.server.Addr, b.cfg.expiryKeys, expirySpread)
+		}
+		if err != nil {
+			return t.explain(err)
+		}
+	}
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{"expiry lag p50", 0.5}, {"expiry lag p99", 0.99}, {"expiry lag max", 1}} {
+		rounds := make([][]Round, len(results))
+		for i, r := range results {
+			rounds[i] = []Round{{Value: micros(r.Lag.Quantile(q.q)) / 1000}}
+		}
+		b.report.add(Row{Suite: "expiry", Name: q.name, Unit: "ms", LowerIsBetter: true}, rounds)
+	}
+	return b.flushAll(ctx)
+}
+
+func (b *bench) flushAll(ctx context.Context) error {
+	for _, t := range b.targets {
+		if err := load.Flush(ctx, t.server.Addr); err != nil {
+			return t.explain(err)
+		}
+	}
+	return nil
+}
