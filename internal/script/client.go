@@ -195,9 +195,6 @@ type counters struct {
 // counters asks the server; ok is false if it does not tell in time, as when it is paused. An unanswered question would
 // spoil the next one, so the connection is given up then.
 func (c *control) counters(timeout time.Duration) (n counters, ok bool) {
-	if c.conn == nil {
-		return n, false
-	}
 	r, err := c.do(timeout, "INFO", "clients")
 	if err != nil {
 		c.close()

@@ -40,13 +40,13 @@ func (f *File) Record(dial Dial, protos ...int) error {
 	return nil
 }
 
-// adopt takes over what was recorded: as one block if all protocols agree but for nulls, of which RESP2 has two and so
-// says more.
+// adopt takes over what was recorded: as one block if all protocols agree as far as the directives want them to, and but
+// for nulls, of which RESP2 has two and so says more.
 func (s *step) adopt(byProto map[int][]Reply) {
 	protos := slices.Sorted(maps.Keys(byProto))
 	first := byProto[protos[0]]
 	for _, proto := range protos[1:] {
-		if notation(fold(byProto[proto])) != notation(fold(first)) {
+		if !s.rules.matches(fold(first), fold(byProto[proto])) {
 			s.both, s.byProto = nil, byProto
 			return
 		}
@@ -107,12 +107,15 @@ func (r *runner) collect(s *step) ([]Reply, error) {
 		return nil, err
 	}
 	args := r.arguments(s)
-	before, _ := r.control.counters(barrierLimit)
+	old := r.wanted(s)
+	before := counters{}
+	if s.action == send && (mayBlock(args) || endsIn(old, Blocked)) {
+		before, _ = r.counters(barrierLimit) // only here: MONITOR sees it
+	}
 	if err := r.write(s, c, args); err != nil {
 		return nil, err
 	}
 	var got []Reply
-	old := r.wanted(s)
 	switch {
 	case s.action == receive && (s.rules.handwritten || endsIn(old, None)):
 		got = r.collectUntilQuiet(c, quiet, quiet)
@@ -180,8 +183,9 @@ func (r *runner) collectReply(c *client, args []string, known bool, before count
 	}
 	wait := r.opts.timeout()
 	if known || mayBlock(args) {
+		r.until(func(n counters) bool { return n.blocked > before.blocked }, c)
 		wait = lateReply
-		if r.until(func(n counters) bool { return n.blocked > before.blocked }, c) && known {
+		if known {
 			wait = 0
 		}
 	}

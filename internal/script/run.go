@@ -130,19 +130,9 @@ const (
 // reset drops all connections and empties the server.
 func (r *runner) reset() error {
 	r.hangUpAll()
-	if r.opts.NoReset && r.control.conn != nil {
-		return nil
-	}
-	if r.control.conn == nil {
-		conn, err := r.dial()
-		if err != nil {
-			return err
-		}
-		r.control = control{conn: conn, r: bufio.NewReader(conn)}
-		r.alone, _ = r.control.counters(r.opts.timeout())
-	}
-	if r.opts.NoReset || r.control.conn == nil {
-		return nil
+	r.alone, _ = r.counters(r.opts.timeout())
+	if err := r.takeControl(); err != nil || r.opts.NoReset {
+		return err
 	}
 	reply, err := r.control.do(r.opts.timeout(), "FLUSHALL")
 	if err != nil {
@@ -158,6 +148,28 @@ func (r *runner) reset() error {
 		}
 	}
 	return nil
+}
+
+// takeControl opens the control connection if there is none: at the beginning, and after the transcript has paused the
+// server or killed the connection.
+func (r *runner) takeControl() error {
+	if r.control.conn != nil {
+		return nil
+	}
+	conn, err := r.dial()
+	if err != nil {
+		return err
+	}
+	r.control = control{conn: conn, r: bufio.NewReader(conn)}
+	return nil
+}
+
+// counters asks the server for its figures; ok is false if it does not tell in time.
+func (r *runner) counters(timeout time.Duration) (n counters, ok bool) {
+	if r.takeControl() != nil {
+		return n, false
+	}
+	return r.control.counters(timeout)
 }
 
 // end leaves the server without connections of ours, so that what a blocked client was waiting for does not go to it when
@@ -178,21 +190,20 @@ func (r *runner) hangUpAll() {
 	r.until(func(n counters) bool { return n.connected <= r.alone.connected && n.blocked <= r.alone.blocked }, nil)
 }
 
-// until waits until the server's counters satisfy done, which it reports as true, a reply arrives at the client (unless
-// nil), or barrierLimit is over.
-func (r *runner) until(done func(counters) bool, c *client) bool {
+// until waits until the server's counters satisfy done, a reply arrives at the client (unless nil), or barrierLimit is over.
+func (r *runner) until(done func(counters) bool, c *client) {
 	for deadline := time.Now().Add(barrierLimit); ; {
 		left := time.Until(deadline)
 		if left <= 0 || c != nil && c.pending() {
-			return false
+			return
 		}
-		n, ok := r.control.counters(left)
+		n, ok := r.counters(left)
 		if ok && done(n) {
-			return true
+			return
 		}
 		if !ok {
 			time.Sleep(time.Until(deadline))
-			return false
+			return
 		}
 		time.Sleep(200 * time.Microsecond)
 	}
@@ -255,7 +266,7 @@ func (r *runner) replay(s *step) error {
 	}
 	before := counters{}
 	if slices.ContainsFunc(want, func(w Reply) bool { return w.Kind == Blocked }) {
-		before, _ = r.control.counters(barrierLimit)
+		before, _ = r.counters(barrierLimit)
 	}
 	if err := r.write(s, c, args); err != nil {
 		return err
@@ -325,7 +336,7 @@ func (r *runner) silent(s *step) error {
 		if !ok {
 			return errors.New("this client has no connection")
 		}
-		before, _ := r.control.counters(barrierLimit)
+		before, _ := r.counters(barrierLimit)
 		c.close()
 		delete(r.clients, s.client)
 		r.until(func(n counters) bool { return n.connected < before.connected }, nil)
@@ -420,7 +431,7 @@ func notation(replies []Reply) string {
 // checkUnread reports replies that came although the transcript does not know of them.
 func (r *runner) checkUnread() {
 	// By the time the server has answered this, it has sent the replies to what it was asked before.
-	r.control.counters(barrierLimit)
+	r.counters(barrierLimit)
 	for _, number := range slices.Sorted(maps.Keys(r.clients)) {
 		c := r.clients[number]
 		for c.pending() {
