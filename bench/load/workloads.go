@@ -152,8 +152,8 @@ func Lay(ctx context.Context, addr string, d Dataset, s Shape) error {
 			return appendBulk(dst, value)
 		})
 	case Lists:
-		const atOnce = 500
-		srcs = fills(max(popLists, s.PopSupply/atOnce), 4, 8, func(dst []byte, i uint64) []byte {
+		atOnce := min(max(1, int(s.PopSupply/popLists)), 500)
+		srcs = fills(max(popLists, s.PopSupply/uint64(atOnce)), 4, 8, func(dst []byte, i uint64) []byte {
 			return appendPush(dst, "pop:", i%popLists, value, atOnce)
 		})
 	case Lists100:

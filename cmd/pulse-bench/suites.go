@@ -162,7 +162,7 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 
 // commands runs single-command workloads.
 func (b *bench) commands(ctx context.Context, suite string, pipeline int, names []string) error {
-	supply := min(maxPopSupply, max(popsPerSecond/2, uint64(b.cfg.duration.Seconds()*popsPerSecond)))
+	supply := uint64(min(maxPopSupply, b.cfg.duration.Seconds()*popsPerSecond))
 	if b.cfg.requests > 0 {
 		supply = min(maxPopSupply, uint64(b.cfg.requests)*5/4)
 	}
@@ -184,7 +184,7 @@ func (b *bench) commands(ctx context.Context, suite string, pipeline int, names 
 		}
 		for _, t := range b.targets {
 			warm := opts
-			warm.Duration, warm.Requests = warmUp, 0
+			warm.Duration, warm.Requests = min(warmUp, b.cfg.duration), 0
 			if _, err := w.Run(ctx, t.server.Addr, shape, warm); err != nil {
 				return t.explain(err)
 			}
