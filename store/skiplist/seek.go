@@ -1,0 +1,119 @@
+package skiplist
+
+import "bytes"
+
+// Rank returns the number of elements before r.
+func (l *List) Rank(r Ref) int {
+	e := l.node(r)
+	return l.rankOf(e.score, e.member())
+}
+
+func (l *List) rankOf(score float64, member []byte) int {
+	x, rank, stop := l.top(), uint32(0), None
+	for i := l.height - 1; i >= 0; i-- {
+		for k := x.link(i); k.next != stop; k = x.link(i) {
+			y := l.node(k.next)
+			if !y.before(score, member) {
+				stop = k.next
+				break
+			}
+			rank += k.span
+			x = y
+		}
+	}
+	return int(rank)
+}
+
+// At returns the element with rank elements before it, or None if there are fewer.
+func (l *List) At(rank int) Ref {
+	if rank < 0 || rank >= l.n {
+		return None
+	}
+	x, r, left := l.top(), None, uint32(rank)+1
+	for i := l.height - 1; left > 0; i-- {
+		for k := x.link(i); k.next != None && k.span <= left; k = x.link(i) {
+			left -= k.span
+			r = k.next
+			x = l.node(r)
+		}
+	}
+	return r
+}
+
+// RankOfScore returns the number of elements whose score is below s, or not above it.
+func (l *List) RankOfScore(s float64, orEqual bool) int {
+	x, rank, stop := l.top(), uint32(0), None
+	for i := l.height - 1; i >= 0; i-- {
+		for k := x.link(i); k.next != stop; k = x.link(i) {
+			y := l.node(k.next)
+			if !(y.score < s || orEqual && y.score == s) {
+				stop = k.next
+				break
+			}
+			rank += k.span
+			x = y
+		}
+	}
+	return int(rank)
+}
+
+// RankOfMember returns the number of elements whose member is below m, or not above it. It means something only where
+// all scores are equal.
+func (l *List) RankOfMember(m []byte, orEqual bool) int {
+	x, rank, stop := l.top(), uint32(0), None
+	for i := l.height - 1; i >= 0; i-- {
+		for k := x.link(i); k.next != stop; k = x.link(i) {
+			y := l.node(k.next)
+			if c := bytes.Compare(y.member(), m); !(c < 0 || orEqual && c == 0) {
+				stop = k.next
+				break
+			}
+			rank += k.span
+			x = y
+		}
+	}
+	return int(rank)
+}
+
+// Appender fills a list in ascending order at a constant cost per element. The list must not be changed otherwise
+// meanwhile.
+type Appender struct {
+	l    *List
+	last [MaxHeight]Ref    // the last node of that height or more, None for the top
+	rank [MaxHeight]uint32 // its rank counted from 1
+}
+
+// Appender returns an appender to l, which must be empty.
+func (l *List) Appender() *Appender { return &Appender{l: l} }
+
+// Append adds an element, which must come after all others.
+func (a *Appender) Append(score float64, member []byte) Ref {
+	l := a.l
+	r, x := l.alloc(l.draw(), score, member)
+	var p path
+	p.prev = l.tail
+	for i := range l.height {
+		y := l.top()
+		if a.last[i] != None {
+			y = l.node(a.last[i])
+		}
+		p.link[i], p.rank[i] = y.link(i), a.rank[i]
+	}
+	l.splice(&p, r, x)
+	for i := range x.height() {
+		a.last[i], a.rank[i] = r, uint32(l.n)
+	}
+	return r
+}
+
+// Clone returns a copy without free blocks. f is called for each copied element, in order.
+func (l *List) Clone(f func(copied Ref, member []byte)) *List {
+	c := New(l.seed)
+	a := c.Appender()
+	for r := l.First(); r != None; r = l.Next(r) {
+		x := l.node(r)
+		m := x.member()
+		f(a.Append(x.score, m), m)
+	}
+	return c
+}
