@@ -72,16 +72,20 @@ func Size(n int) int { return roundUp(n) }
 func (a *Arena) Alloc(n int) (Ref, []byte) {
 	n = roundUp(n)
 	a.live += n
+	if len(a.chunks) == 0 {
+		// Offset 0 of chunk 0 would be None: the first unit is never handed out.
+		size := firstSize
+		if n < dedicated {
+			size = max(size, n+8)
+		}
+		a.head = a.newChunk(size)
+		a.chunks[a.head].used = 8
+	}
 	if n >= dedicated {
 		i := a.newChunk(n)
 		c := &a.chunks[i]
 		c.used, c.live = n, n
 		return Ref(i) << offBits, c.b
-	}
-	if len(a.chunks) == 0 {
-		// Offset 0 of chunk 0 would be None: the first unit is never handed out.
-		a.head = a.newChunk(max(firstSize, roundUp(n+8)))
-		a.chunks[a.head].used = 8
 	}
 	c := &a.chunks[a.head]
 	if c.used+n > len(c.b) {
