@@ -43,9 +43,10 @@ func (ks *keyspace) volatile() int {
 	return ks.deadlines.Len()
 }
 
-// Deadline returns the deadline of key in Unix milliseconds, or Forever; ok is false if there is no such key.
+// Deadline returns the deadline of key in Unix milliseconds, or Forever; ok is false if there is no such key. It counts
+// as a read, and the access time stays.
 func (tx *Tx) Deadline(key []byte) (at int64, ok bool) {
-	e := tx.peek(key)
+	e := tx.look(key)
 	return e.deadline(), e.b != nil
 }
 

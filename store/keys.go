@@ -2,17 +2,27 @@ package store
 
 import "github.com/streampulse/pulse/store/arena"
 
-// Kind returns the type of the value at key, None if there is no such key.
+// Kind returns the type of the value at key, None if there is no such key. It counts as a read, and the access time
+// stays.
 func (tx *Tx) Kind(key []byte) Kind {
-	e := tx.peek(key)
+	e := tx.look(key)
 	if e.b == nil {
 		return None
 	}
 	return e.kind()
 }
 
-// Exists reports whether there is such a key, as a read.
-func (tx *Tx) Exists(key []byte) bool { e := tx.peek(key); return e.b != nil }
+// Exists reports whether there is such a key. It counts as a read, and the access time stays.
+func (tx *Tx) Exists(key []byte) bool { e := tx.look(key); return e.b != nil }
+
+// Touch is Exists, and renews the access time whatever NoTouch says.
+func (tx *Tx) Touch(key []byte) bool {
+	e := tx.look(key)
+	if e.b != nil {
+		setAccess(e.b, tx.access())
+	}
+	return e.b != nil
+}
 
 // Has is Exists for a command that is about to write: neither hit nor miss, and the access time stays.
 func (tx *Tx) Has(key []byte) bool { e := tx.find(key); return e.b != nil }

@@ -42,6 +42,17 @@ func (tx *Tx) SetText(key, val []byte, at int64) {
 	tx.Modified(key, 1)
 }
 
+// SetTextAsIs is SetText, but the text is not held as an integer even if it is one: OBJECT ENCODING tells the
+// difference.
+func (tx *Tx) SetTextAsIs(key, val []byte, at int64) {
+	e := tx.find(key)
+	if at == KeepDeadline {
+		at = e.deadline()
+	}
+	tx.setBytes(&e, key, val, at)
+	tx.Modified(key, 1)
+}
+
 const (
 	// Forever is the deadline of a key that does not expire.
 	Forever = noDeadline
@@ -50,22 +61,31 @@ const (
 )
 
 func (tx *Tx) setText(e *entry, key, val []byte, at int64) {
+	i, ok := num.ParseInt(val)
+	if !ok {
+		tx.setBytes(e, key, val, at)
+		return
+	}
 	ks := tx.space(e)
+	ks.dropObject(e)
+	sh := shape{flags: byte(Integer), key: key, vlen: 8, deadline: at}
+	binary.LittleEndian.PutUint64(ks.put(e, &sh, tx.access()), uint64(i))
+	ks.tidy()
+}
+
+func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
+	ks := tx.space(e)
+	ks.dropObject(e)
+	sh := shape{flags: byte(String), key: key, vlen: len(val), deadline: at}
+	copy(ks.put(e, &sh, tx.access()), val)
+	ks.tidy()
+}
+
+// dropObject lets go of the object of e, if it has one, before its block is overwritten.
+func (ks *keyspace) dropObject(e *entry) {
 	if e.b != nil && !e.kind().isString() {
 		ks.objects.drop(objectNumber(e.value()))
 	}
-	sh := shape{flags: byte(String), key: key, vlen: len(val), deadline: at}
-	// Only a text of up to 20 bytes can be an integer.
-	if len(val) <= 20 {
-		if i, ok := num.ParseInt(val); ok {
-			sh.flags, sh.vlen = byte(Integer), 8
-			binary.LittleEndian.PutUint64(ks.put(e, &sh, tx.access()), uint64(i))
-			ks.tidy()
-			return
-		}
-	}
-	copy(ks.put(e, &sh, tx.access()), val)
-	ks.tidy()
 }
 
 // Number returns the integer at key; 0 if there is no such key. ok is false if its text is not an integer.
@@ -113,11 +133,19 @@ func (tx *Tx) Add(key []byte, delta int64) (sum int64, ok, fits bool, err error)
 	return sum, true, true, nil
 }
 
+// MaxText is the length in bytes of the longest string the store can hold beside the longest key.
+const MaxText = 1 << 30
+
 // Resize makes the string at key n bytes long, zero-filled where it grows, with room to grow further, and returns its
 // bytes for the caller to change. The key is made if it does not exist; its deadline stays. It calls Modified. The
 // key's value must be a string: check with Text first.
 func (tx *Tx) Resize(key []byte, n int) []byte {
 	e := tx.find(key)
+	if e.ks != nil && e.ks.blocks.Wasteful() {
+		// Not afterwards, as elsewhere: the caller writes into the result, so its block must not move.
+		e.ks.tidy()
+		e = tx.find(key)
+	}
 	old, _, _ := tx.text(&e)
 	room := 0
 	if len(old) > 0 && n > len(old) {
@@ -129,7 +157,6 @@ func (tx *Tx) Resize(key []byte, n int) []byte {
 	if n > len(old) {
 		clear(v[len(old):])
 	}
-	ks.tidy()
 	tx.Modified(key, 1)
 	return v
 }

@@ -181,15 +181,21 @@ func (tx *Tx) find(key []byte) entry {
 	return e
 }
 
-// peek is find for reading: it counts a hit or a miss and renews the time of access.
-func (tx *Tx) peek(key []byte) entry {
+// look is find for reading about a key, not its value: it counts a hit or a miss.
+func (tx *Tx) look(key []byte) entry {
 	e := tx.find(key)
 	if e.b == nil {
 		tx.Misses++
-		return e
+	} else {
+		tx.Hits++
 	}
-	tx.Hits++
-	if !tx.NoTouch {
+	return e
+}
+
+// peek is find for reading a value: it counts a hit or a miss and renews the time of access.
+func (tx *Tx) peek(key []byte) entry {
+	e := tx.look(key)
+	if e.b != nil && !tx.NoTouch {
 		setAccess(e.b, tx.access())
 	}
 	return e
