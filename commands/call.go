@@ -20,6 +20,7 @@ type Call struct {
 
 	atomic bool  // inside MULTI/EXEC or a script: nothing blocks
 	wait   *Wait // set by Block
+	pushes bool  // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
 }
 
 // Wait is what a blocking command asks for when it cannot be served at once.

@@ -43,11 +43,11 @@ type Conn struct {
 	LastActive    time.Duration
 	LastCmd       *Spec
 
-	// Subs counts subscriptions to channels, PSubs to patterns.
-	Subs, PSubs int
-	NoEvict     bool
-	NoTouch     bool
-	reply       replyMode
+	// Subs counts subscriptions to channels, PSubs to patterns, SSubs to shard channels.
+	Subs, PSubs, SSubs int
+	NoEvict            bool
+	NoTouch            bool
+	reply              replyMode
 
 	// Closing makes the session close once Out is written.
 	Closing bool
@@ -55,6 +55,8 @@ type Conn struct {
 	multi   multi
 	watch   store.Watch
 	blocked *blockedCall
+
+	after []byte // pushes that follow the reply under way
 
 	call Call // reused by each command
 	keys []KeyPos
@@ -96,7 +98,7 @@ func (c *Conn) BeginBatch() {
 }
 
 // now is the wall time of a command that begins at mark, in Unix milliseconds.
-func (c *Conn) now() int64 { return c.batch.wall + (c.mark-c.batch.mono).Milliseconds() }
+func (c *Conn) now() int64 { return c.batch.wall + (c.mark - c.batch.mono).Milliseconds() }
 
 // lap returns the time since the last lap or the beginning of the batch.
 func (c *Conn) lap() time.Duration {
@@ -125,5 +127,12 @@ func (c *Conn) Watching() int { return c.watch.Len() }
 // Blocked reports whether the client waits for keys.
 func (c *Conn) Blocked() bool { return c.blocked != nil }
 
+// Subscriber reports whether the client has subscriptions.
+func (c *Conn) Subscriber() bool { return c.Subs+c.PSubs+c.SSubs > 0 }
+
 // subscribed reports whether the client may only use the commands of a RESP2 subscriber.
-func (c *Conn) subscribed() bool { return c.Subs+c.PSubs > 0 && c.Out.Proto() == 2 }
+func (c *Conn) subscribed() bool { return c.Subscriber() && c.Out.Proto() == 2 }
+
+// PushOwn sends the client a message that its own command has caused: it leaves right after the reply of that command,
+// so that it never lies within a reply.
+func (c *Conn) PushOwn(encoded []byte) { c.after = append(c.after, encoded...) }

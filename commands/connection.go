@@ -33,14 +33,15 @@ func clientID(c *Call) error {
 	return nil
 }
 
-// unsubscribeAll ends all subscriptions of c.
+// unsubscribeAll ends all subscriptions of c without a word to it.
 func unsubscribeAll(c *Conn) {
-	if c.Subs+c.PSubs == 0 {
+	if !c.Subscriber() {
 		return
 	}
-	for _, pattern := range []bool{false, true} {
-		for _, name := range c.Env.Subscriptions(c, pattern) {
-			c.Env.Unsubscribe(c, []byte(name), pattern)
+	for kind := range numSubKinds {
+		for _, name := range c.Env.Subscriptions(c, kind) {
+			c.Env.Unsubscribe(c, kind, []byte(name))
 		}
 	}
+	c.Subs, c.PSubs, c.SSubs = 0, 0, 0
 }

@@ -22,7 +22,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	mark := w.Len()
 	k := &c.call
 	k.Writer, k.Tx, k.Args, k.Conn, k.Env = w, c.Tx, args, c, c.Env
-	k.atomic, k.wait = false, nil
+	k.atomic, k.wait, k.pushes = false, nil, false
 	mode := c.reply
 	if mode == replySkipNext {
 		c.reply = replyOn
@@ -48,8 +48,12 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	default:
 		t.reject(c, spec, err)
 	}
-	if mode != replyOn && (mode != replyOff || c.reply != replyOn) {
+	if mode != replyOn && (mode != replyOff || c.reply != replyOn) && !k.pushes {
 		w.Truncate(mark)
+	}
+	if len(c.after) > 0 {
+		w.Raw(c.after)
+		c.after = c.after[:0]
 	}
 	if err == errBlocked {
 		return Suspended

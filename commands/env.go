@@ -21,6 +21,8 @@ type Env interface {
 
 	// CheckPassword verifies AUTH and HELLO AUTH and returns the error to reply.
 	CheckPassword(user, password []byte) error
+	// PasswordSet reports whether clients have to authenticate.
+	PasswordSet() bool
 
 	Config
 	Clients
@@ -40,6 +42,8 @@ type Config interface {
 	// ConfigSet sets name, value, name, value ...: all or none.
 	ConfigSet(pairs [][]byte) error
 	ConfigResetStat()
+	// ConfigRewrite writes the parameters into the configuration file the server was started with.
+	ConfigRewrite() error
 }
 
 // Clients is the registry of connections. Its methods are called by commands whose row is Exclusive: then no other
@@ -60,20 +64,33 @@ type Clients interface {
 // Buffers are sizes in bytes.
 type Buffers struct{ Query, QueryFree, Output, OutputList, Total int }
 
-// Broker is publish and subscribe. Replies to (un)subscriptions and messages reach the clients as pushes.
+// SubKind tells the kinds of subscription apart.
+type SubKind uint8
+
+const (
+	SubChannel SubKind = iota // SUBSCRIBE
+	SubPattern                // PSUBSCRIBE
+	SubShard                  // SSUBSCRIBE
+
+	numSubKinds
+)
+
+// Broker is publish and subscribe. Messages reach the clients as pushes; the replies to (un)subscriptions are written by
+// the commands. The methods that take a client are called by its own commands.
 type Broker interface {
 	// Subscribe adds the channel (or pattern) to those of c; it reports false if it was there.
-	Subscribe(c *Conn, channel []byte, pattern bool) bool
+	Subscribe(c *Conn, kind SubKind, name []byte) bool
 	// Unsubscribe takes it away; it reports false if it was not there.
-	Unsubscribe(c *Conn, channel []byte, pattern bool) bool
+	Unsubscribe(c *Conn, kind SubKind, name []byte) bool
 	// Subscriptions lists those of c.
-	Subscriptions(c *Conn, pattern bool) []string
-	// Publish sends message to all who listen, in order per publisher, and returns how many do.
-	Publish(channel, message []byte) int
+	Subscriptions(c *Conn, kind SubKind) []string
+	// Publish sends message to all who listen, in order per publisher, and returns how many do. What c, the publisher,
+	// gets itself goes through PushOwn. kind is SubChannel, which reaches patterns too, or SubShard.
+	Publish(c *Conn, kind SubKind, channel, message []byte) int
 	// Channels lists the channels with subscribers that match pattern (nil: all).
-	Channels(pattern []byte) []string
+	Channels(kind SubKind, pattern []byte) []string
 	// Subscribers counts the subscribers of a channel.
-	Subscribers(channel []byte) int
+	Subscribers(kind SubKind, channel []byte) int
 	// Patterns counts the distinct patterns subscribed to.
 	Patterns() int
 }

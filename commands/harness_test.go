@@ -19,6 +19,9 @@ type harness struct {
 	gate  *store.Gate
 	tx    *store.Tx
 	ids   int64
+	conns []*Conn
+
+	password bool // one is set
 
 	delivered map[*Conn][]byte // what Deliver brought
 }
@@ -37,6 +40,7 @@ func (h *harness) conn(proto int) *Conn {
 	h.ids++
 	c := &Conn{ID: h.ids, Env: h, Gate: h.gate, Tx: h.tx, Meter: noMeter{}, Authenticated: true, User: "default"}
 	c.Out.SetProto(proto)
+	h.conns = append(h.conns, c)
 	return c
 }
 
@@ -71,25 +75,33 @@ func (h *harness) arrived(c *Conn) string {
 	return string(b)
 }
 
-func (h *harness) Clock() clock.Clock                            { return h.clock }
-func (h *harness) Store() *store.Store                           { return h.store }
-func (h *harness) Deliver(c *Conn, reply []byte)                 { h.delivered[c] = reply }
-func (h *harness) MaxBulk() int64                                { return 512 << 20 }
-func (h *harness) CheckPassword(user, password []byte) error     { return nil }
-func (h *harness) ConfigGet(_ [][]byte, f func(name, v string))  { f("maxmemory", "0") }
-func (h *harness) ConfigSet([][]byte) error                      { return nil }
-func (h *harness) ConfigResetStat()                              {}
-func (h *harness) EachClient(f func(*Conn))                      {}
+func (h *harness) Clock() clock.Clock                        { return h.clock }
+func (h *harness) Store() *store.Store                       { return h.store }
+func (h *harness) Deliver(c *Conn, reply []byte)             { h.delivered[c] = reply }
+func (h *harness) MaxBulk() int64                            { return 512 << 20 }
+func (h *harness) CheckPassword(user, password []byte) error { return nil }
+func (h *harness) PasswordSet() bool                         { return h.password }
+func (h *harness) ConfigRewrite() error {
+	return Error("ERR The server is running without a config file")
+}
+func (h *harness) ConfigGet(_ [][]byte, f func(name, v string)) { f("maxmemory", "0") }
+func (h *harness) ConfigSet([][]byte) error                     { return nil }
+func (h *harness) ConfigResetStat()                             {}
+func (h *harness) EachClient(f func(*Conn)) {
+	for _, c := range h.conns {
+		f(c)
+	}
+}
 func (h *harness) CloseClient(c *Conn)                           { c.Closing = true }
 func (h *harness) Pause(int64, bool)                             {}
 func (h *harness) Paused(bool) bool                              { return false }
 func (h *harness) ClientBuffers(*Conn) Buffers                   { return Buffers{} }
-func (h *harness) Subscribe(*Conn, []byte, bool) bool            { return true }
-func (h *harness) Unsubscribe(*Conn, []byte, bool) bool          { return true }
-func (h *harness) Subscriptions(*Conn, bool) []string            { return nil }
-func (h *harness) Publish(channel, message []byte) int           { return 0 }
-func (h *harness) Channels([]byte) []string                      { return nil }
-func (h *harness) Subscribers([]byte) int                        { return 0 }
+func (h *harness) Subscribe(*Conn, SubKind, []byte) bool         { return true }
+func (h *harness) Unsubscribe(*Conn, SubKind, []byte) bool       { return true }
+func (h *harness) Subscriptions(*Conn, SubKind) []string         { return nil }
+func (h *harness) Publish(*Conn, SubKind, []byte, []byte) int    { return 0 }
+func (h *harness) Channels(SubKind, []byte) []string             { return nil }
+func (h *harness) Subscribers(SubKind, []byte) int               { return 0 }
 func (h *harness) Patterns() int                                 { return 0 }
 func (h *harness) WriteInfo(io.Writer, *store.Tx, []string)      {}
 func (h *harness) Version() string                               { return "test" }
