@@ -28,7 +28,7 @@ func ExpiryLag(ctx context.Context, addr string, keys uint64, spread time.Durati
 		return nil, fmt.Errorf("expiry: needs keys and a spread of at least a millisecond")
 	}
 	// Loading takes a few microseconds a key; deadlines begin well after it.
-	lead := time.Second + time.Duration(keys)*4*time.Microsecond
+	lead := 250*time.Millisecond + time.Duration(keys)*6*time.Microsecond
 	first := time.Now().Add(lead).UnixMilli()
 	deadline := func(rank uint64) int64 { return first + int64(rank*ms/keys) }
 
