@@ -1,17 +1,65 @@
 package commands
 
-import (
-	"github.com/streampulse/pulse/store"
-)
+import "github.com/streampulse/pulse/store"
 
 var stringCommands = []Spec{
 	{Name: "GET", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Returns the string at a key.", Run: get},
 	{Name: "SET", Syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -3,
 		Keys: First(RW | Access | Update | VariableFlags), Flags: Write | DenyOOM, Group: GroupString,
-		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string, whatever it held before.", Run: set},
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string, whatever it held before.",
+		History: [][2]string{
+			{"2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."},
+			{"6.0.0", "Added the `KEEPTTL` option."},
+			{"6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."},
+			{"7.0.0", "Allowed the `NX` and `GET` options to be used together."},
+		}, Run: set},
+	{Name: "SETNX", Syntax: "key value", Arity: 3, Keys: First(OW | Insert), Flags: Write | DenyOOM | Fast, Group: GroupString,
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string if there is no such key.", Run: setnx},
+	{Name: "SETEX", Syntax: "key seconds value", Arity: 4, Keys: First(OW | Update), Flags: Write | DenyOOM, Group: GroupString,
+		Since: "2.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string for some seconds.", Run: setex},
+	{Name: "PSETEX", Syntax: "key milliseconds value", Arity: 4, Keys: First(OW | Update), Flags: Write | DenyOOM, Group: GroupString,
+		Since: "2.6.0", Complexity: "O(1)", Summary: "Makes a key hold a string for some milliseconds.", Run: psetex},
+	{Name: "GETSET", Syntax: "key value", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string and returns the one it held.",
+		Deprecated: "6.2.0", ReplacedBy: "`SET` with the `!GET` argument", Run: getset},
+	{Name: "GETDEL", Syntax: "key", Arity: 2, Keys: First(RW | Access | Delete), Flags: Write | Fast, Group: GroupString,
+		Since: "6.2.0", Complexity: "O(1)", Summary: "Returns the string at a key and deletes the key.", Run: getdel},
+	{Name: "GETEX", Syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]", Arity: -2,
+		Keys: First(RW | Access | Update), Flags: Write | Fast, Group: GroupString,
+		Since: "6.2.0", Complexity: "O(1)", Summary: "Returns the string at a key and changes its deadline.", Run: getex},
+	{Name: "MGET", Syntax: "key [key ...]", Arity: -2, Keys: []KeySpec{Range(1, -1, 1, RO|Access)}, Flags: ReadOnly | Fast, Group: GroupString,
+		Since: "1.0.0", Complexity: "O(N) with the number of keys.", Summary: "Returns the strings at keys.",
+		Tips: []string{"request_policy:multi_shard"}, Run: mget},
+	{Name: "MSET", Syntax: "key value [key value ...]", Arity: -3, Keys: []KeySpec{Range(1, -1, 2, OW|Update)}, Flags: Write | DenyOOM, Group: GroupString,
+		Since: "1.0.1", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings, all at once.",
+		Tips: []string{"request_policy:multi_shard", "response_policy:all_succeeded"}, Run: mset},
+	{Name: "MSETNX", Syntax: "key value [key value ...]", Arity: -3, Keys: []KeySpec{Range(1, -1, 2, OW|Insert)}, Flags: Write | DenyOOM, Group: GroupString,
+		Since: "1.0.1", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings if none of the keys exists.",
+		Tips: []string{"request_policy:multi_shard", "response_policy:agg_min"}, Run: msetnx},
+	{Name: "APPEND", Syntax: "key value", Arity: 3, Keys: First(RW | Insert), Flags: Write | DenyOOM | Fast, Group: GroupString,
+		Since: "2.0.0", Complexity: "O(1), amortized over a growing string.", Summary: "Adds bytes to the end of a string.", Run: appendCmd},
+	{Name: "STRLEN", Syntax: "key", Arity: 2, Keys: First(RO), Flags: ReadOnly | Fast, Group: GroupString,
+		Since: "2.2.0", Complexity: "O(1)", Summary: "Returns the length of a string.", Run: strlen},
+	{Name: "SETRANGE", Syntax: "key offset value", Arity: 4, Keys: First(RW | Update), Flags: Write | DenyOOM, Group: GroupString,
+		Since: "2.2.0", Complexity: "O(N) with the length of the value and of the gap before it.", Summary: "Overwrites a part of a string.", Run: setrange},
+	{Name: "GETRANGE", Syntax: "key start end", Arity: 4, Keys: First(RO | Access), Flags: ReadOnly, Group: GroupString,
+		Since: "2.4.0", Complexity: "O(N) with the length of the part.", Summary: "Returns a part of a string.", Run: getrange},
+	{Name: "SUBSTR", Syntax: "key start end", Arity: 4, Keys: First(RO | Access), Flags: ReadOnly, Group: GroupString,
+		Since: "1.0.0", Complexity: "O(N) with the length of the part.", Summary: "Returns a part of a string.",
+		Deprecated: "2.0.0", ReplacedBy: "`GETRANGE`", Run: getrange},
 	{Name: "INCR", Syntax: "key", Arity: 2, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
-		Since: "1.0.0", Complexity: "O(1)", Summary: "Adds one to the integer at a key, 0 if there is none.", Run: func(c *Call) error { return incrBy(c, 1) }},
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Adds one to the integer at a key, 0 if there is none.", Run: incr},
+	{Name: "DECR", Syntax: "key", Arity: 2, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Takes one from the integer at a key, 0 if there is none.", Run: decr},
+	{Name: "INCRBY", Syntax: "key increment", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Adds to the integer at a key, 0 if there is none.", Run: incrby},
+	{Name: "DECRBY", Syntax: "key decrement", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Takes from the integer at a key, 0 if there is none.", Run: decrby},
+	{Name: "INCRBYFLOAT", Syntax: "key increment", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
+		Since: "2.6.0", Complexity: "O(1)", Summary: "Adds to the floating point number at a key, 0 if there is none.", Run: incrbyfloat},
+	{Name: "LCS", Syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]", Arity: -3, Keys: []KeySpec{Range(1, 2, 1, RO|Access)}, Flags: ReadOnly, Group: GroupString,
+		Since: "7.0.0", Complexity: "O(N*M) with the lengths of the strings.", Summary: "Finds the longest common subsequence of two strings.", Run: lcs},
 }
 
 // get writes the string at the key as the reply of GET and its relatives: null if there is no such key.
@@ -28,22 +76,181 @@ func get(c *Call) error {
 	return nil
 }
 
+// setOptions are the options of SET and GETEX.
+type setOptions struct {
+	nx, xx, get      bool
+	keepTTL, persist bool
+	life             lifetime
+}
+
+// parseSetOptions reads the options of SET, or of GETEX, which are a few of them and PERSIST.
+func parseSetOptions(a *Args, getex bool) (o setOptions) {
+	for a.More() {
+		other := o.keepTTL || o.persist
+		switch {
+		case !getex && !o.xx && a.Is("NX"):
+			o.nx = true
+		case !getex && !o.nx && a.Is("XX"):
+			o.xx = true
+		case !getex && a.Is("GET"):
+			o.get = true
+		case !getex && !o.life.given && a.Is("KEEPTTL"):
+			o.keepTTL = true
+		case getex && !o.life.given && a.Is("PERSIST"):
+			o.persist = true
+		case !other && o.life.parse(a):
+		default:
+			a.Fail(ErrSyntax)
+		}
+	}
+	return o
+}
+
 func set(c *Call) error {
+	key := c.Args[1]
+	if len(c.Args) == 3 {
+		c.Tx.SetText(key, c.Args[2], store.Forever)
+		c.OK()
+		return nil
+	}
+	a := c.From(3)
+	o := parseSetOptions(&a, false)
+	if err := a.Err(); err != nil {
+		return err
+	}
+	at, err := o.life.deadline(c)
+	if err != nil {
+		return err
+	}
+	if o.get {
+		if err := get(c); err != nil {
+			return err
+		}
+	}
+	if o.nx || o.xx {
+		if c.Tx.Has(key) == o.nx {
+			if !o.get {
+				c.Null()
+			}
+			return nil
+		}
+	}
+	if o.keepTTL {
+		at = store.KeepDeadline
+	}
+	c.Tx.SetText(key, c.Args[2], at)
+	if !o.get {
+		c.OK()
+	}
+	return nil
+}
+
+func setnx(c *Call) error {
+	if c.Tx.Has(c.Args[1]) {
+		c.Int(0)
+		return nil
+	}
 	c.Tx.SetText(c.Args[1], c.Args[2], store.Forever)
+	c.Int(1)
+	return nil
+}
+
+func setex(c *Call) error  { return setFor(c, 1000) }
+func psetex(c *Call) error { return setFor(c, 1) }
+
+// setFor is SETEX with a unit of so many milliseconds.
+func setFor(c *Call, unit int64) error {
+	life := lifetime{given: true, relative: true, unit: unit, text: c.Args[2]}
+	at, err := life.deadline(c)
+	if err != nil {
+		return err
+	}
+	c.Tx.SetText(c.Args[1], c.Args[3], at)
 	c.OK()
 	return nil
 }
 
-func incrBy(c *Call, n int64) error {
-	sum, ok, fits, err := c.Tx.Add(c.Args[1], n)
-	switch {
-	case err != nil:
+func getset(c *Call) error {
+	if err := get(c); err != nil {
 		return err
-	case !ok:
-		return ErrNotInteger
-	case !fits:
-		return ErrOverflow
 	}
-	c.Int(sum)
+	c.Tx.SetText(c.Args[1], c.Args[2], store.Forever)
+	return nil
+}
+
+func getdel(c *Call) error {
+	if err := get(c); err != nil {
+		return err
+	}
+	c.Tx.Delete(c.Args[1])
+	return nil
+}
+
+func getex(c *Call) error {
+	key := c.Args[1]
+	a := c.From(2)
+	o := parseSetOptions(&a, true)
+	if err := a.Err(); err != nil {
+		return err
+	}
+	v, ok, err := c.Tx.Text(key)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		c.Null()
+		return nil
+	}
+	at, err := o.life.deadline(c)
+	if err != nil {
+		return err
+	}
+	c.Bulk(v)
+	switch {
+	case o.life.given:
+		c.Tx.SetDeadline(key, at)
+	case o.persist:
+		c.Tx.Persist(key)
+	}
+	return nil
+}
+
+func mget(c *Call) error {
+	c.Array(len(c.Args) - 1)
+	for _, key := range c.Args[1:] {
+		if v, ok, err := c.Tx.Text(key); err == nil && ok {
+			c.Bulk(v)
+		} else {
+			c.Null()
+		}
+	}
+	return nil
+}
+
+func mset(c *Call) error {
+	if len(c.Args)%2 == 0 {
+		return errArity(c.Spec)
+	}
+	for i := 1; i < len(c.Args); i += 2 {
+		c.Tx.SetText(c.Args[i], c.Args[i+1], store.Forever)
+	}
+	c.OK()
+	return nil
+}
+
+func msetnx(c *Call) error {
+	if len(c.Args)%2 == 0 {
+		return errArity(c.Spec)
+	}
+	for i := 1; i < len(c.Args); i += 2 {
+		if c.Tx.Has(c.Args[i]) {
+			c.Int(0)
+			return nil
+		}
+	}
+	for i := 1; i < len(c.Args); i += 2 {
+		c.Tx.SetText(c.Args[i], c.Args[i+1], store.Forever)
+	}
+	c.Int(1)
 	return nil
 }

@@ -27,6 +27,8 @@ type aux struct {
 var groups = [][]Spec{
 	stringCommands,
 	genericCommands,
+	expireCommands,
+	scanCommands,
 	transactionCommands,
 	connectionCommands,
 }

@@ -71,6 +71,17 @@ func (tx *Tx) SetDeadline(key []byte, at int64) bool {
 	return true
 }
 
+// Persist takes the deadline of key away and calls Modified. It reports false, and does nothing, if there is none.
+func (tx *Tx) Persist(key []byte) bool {
+	e := tx.find(key)
+	if e.b == nil || e.deadline() == noDeadline {
+		return false
+	}
+	e.ks.relayout(&e, noDeadline, tx.access())
+	tx.Modified(key, 1)
+	return true
+}
+
 // relayout gives the block of e a deadline or takes it away.
 func (ks *keyspace) relayout(e *entry, at int64, access uint32) {
 	old := *e
