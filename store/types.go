@@ -22,6 +22,16 @@ func (tx *Tx) Set(key []byte, m Mode) (*set.Set, error) { return object(tx, key,
 // ZSet returns the sorted set at key.
 func (tx *Tx) ZSet(key []byte, m Mode) (*zset.ZSet, error) { return object(tx, key, ZSet, m, zset.New) }
 
+// Hash returns the limits of hashes.
+func (l *Limits) Hash() hash.Limits {
+	return hash.Limits{Entries: l.HashMaxListpackEntries, Value: l.HashMaxListpackValue}
+}
+
+// Set returns the limits of sets.
+func (l *Limits) Set() set.Limits {
+	return set.Limits{Ints: l.SetMaxIntsetEntries, Entries: l.SetMaxListpackEntries, Value: l.SetMaxListpackValue}
+}
+
 func cloneObject(o Object) Object {
 	switch v := o.(type) {
 	case *hash.Hash:
