@@ -97,13 +97,15 @@ func (tx *Tx) LockKey(key []byte) {
 
 // Want adds the shard of key to those LockWanted will lock.
 func (tx *Tx) Want(key []byte) {
+	if tx.all {
+		return
+	}
 	tx.held = append(tx.held, tx.s.shardIndex(tx.s.hash(key)))
 }
 
 // LockWanted locks the shards of all keys given to Want since the last Unlock, in ascending order.
 func (tx *Tx) LockWanted() {
 	if tx.all {
-		tx.held = tx.held[:0]
 		return
 	}
 	slices.Sort(tx.held)
@@ -115,10 +117,10 @@ func (tx *Tx) LockWanted() {
 
 // LockAll locks every shard.
 func (tx *Tx) LockAll() {
-	tx.held = tx.held[:0]
 	if tx.all {
 		return
 	}
+	tx.held = tx.held[:0]
 	for i := range tx.s.shards {
 		tx.s.shards[i].mu.Lock()
 		tx.held = append(tx.held, i)
