@@ -17,7 +17,7 @@ type fakeServer struct {
 	mu struct {
 		sync.Mutex
 		got []*bytes.Buffer // one for each connection
-		n   int // complete requests
+		n   int             // complete requests
 	}
 }
 
@@ -107,11 +107,15 @@ func TestDriveCountsEveryRequest(t *testing.T) {
 		if r.Requests != total || n != total || r.Lat.Count() != total || r.Nulls != total {
 			t.Errorf("%d threads: %d replies, %d requests arrived, %d latencies, %d nulls", threads, r.Requests, n, r.Lat.Count(), r.Nulls)
 		}
+		sent := map[string]int{}
+		for _, line := range strings.Split(got, "\r\n") {
+			sent[line]++
+		}
 		for i := range uint64(total) {
 			key := []byte("key:000000000000")
 			putDigits(key[4:], i)
-			if !strings.Contains(got, string(key)) {
-				t.Errorf("%d threads: %s was not sent", threads, key)
+			if n := sent[string(key)]; n != 1 {
+				t.Errorf("%d threads: %s was sent %d times", threads, key, n)
 			}
 		}
 	}
