@@ -24,7 +24,7 @@ var genericCommands = []Spec{
 		Keys: []KeySpec{At(1, RO|Access), At(2, OW|Update)}, Flags: Write | DenyOOM, Group: GroupGeneric,
 		Since: "6.2.0", Complexity: "O(N) with the size of the value.", Summary: "Copies the value of a key to another key.", Run: copyCmd},
 	{Name: "MOVE", Syntax: "key db", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | Fast, Group: GroupGeneric,
-		Since: "1.0.0", Complexity: "O(1)", Summary: "Moves a key to another database.", Run: move},
+		Since: "1.0.0", Complexity: "O(1)", Summary: "Moves a key to another database.", Run: moveCmd},
 	{Name: "RENAME", Syntax: "key newkey", Arity: 3, Keys: []KeySpec{At(1, RW|Access|Delete), At(2, OW|Update)}, Flags: Write, Group: GroupGeneric,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Gives a key another name, whose old value goes.", Run: rename},
 	{Name: "RENAMENX", Syntax: "key newkey", Arity: 3, Keys: []KeySpec{At(1, RW|Access|Delete), At(2, OW|Insert)}, Flags: Write | Fast, Group: GroupGeneric,
@@ -133,7 +133,7 @@ func hasIn(c *Call, db int, key []byte) bool {
 	return c.Tx.Has(key)
 }
 
-func move(c *Call) error {
+func moveCmd(c *Call) error {
 	key := c.Args[1]
 	a := c.From(2)
 	db := database(c, &a)

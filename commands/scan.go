@@ -63,16 +63,16 @@ func keys(c *Call) error {
 	return nil
 }
 
-// keyScan is what SCAN is asked for.
-type keyScan struct {
+// scanOptions is what SCAN and its relatives for values are asked for.
+type scanOptions struct {
 	cursor  uint64
 	count   int
 	pattern []byte // nil matches all
-	kind    []byte // name of a type, nil for all
+	kind    []byte // name of a type, nil for all; SCAN only
 }
 
-func parseKeyScan(a *Args) (o keyScan) {
-	o.cursor, o.count = keyCursor(a), 10
+func parseScan(a *Args) (o scanOptions) {
+	o.cursor, o.count = scanCursor(a), 10
 	for a.More() {
 		switch {
 		case a.IsWith("COUNT", 1):
@@ -94,8 +94,8 @@ func parseKeyScan(a *Args) (o keyScan) {
 	return o
 }
 
-// keyCursor takes a cursor: a number of 64 bits without a sign, where zeros may lead.
-func keyCursor(a *Args) uint64 {
+// scanCursor takes a cursor: a number of 64 bits without a sign, where zeros may lead.
+func scanCursor(a *Args) uint64 {
 	b := a.Next()
 	if len(b) > 1 {
 		if b = bytes.TrimLeft(b, "0"); len(b) == 0 {
@@ -110,14 +110,18 @@ func keyCursor(a *Args) uint64 {
 }
 
 // wants reports whether a key is asked for. A type that does not exist is no error: no key has it.
-func (o *keyScan) wants(key []byte, k store.Kind) bool {
-	return (o.kind == nil || bytes.EqualFold(o.kind, []byte(k.String()))) &&
-		(o.pattern == nil || glob.Match(o.pattern, key, false))
+func (o *scanOptions) wants(key []byte, k store.Kind) bool {
+	return (o.kind == nil || bytes.EqualFold(o.kind, []byte(k.String()))) && o.matches(key)
+}
+
+// matches reports whether the pattern matches a key or element.
+func (o *scanOptions) matches(b []byte) bool {
+	return o.pattern == nil || glob.Match(o.pattern, b, false)
 }
 
 func scan(c *Call) error {
 	a := c.From(1)
-	o := parseKeyScan(&a)
+	o := parseScan(&a)
 	if err := a.Err(); err != nil {
 		return err
 	}
