@@ -46,7 +46,7 @@ func TestNewDefaultsOf74(t *testing.T) {
 	for name, want := range map[string]string{
 		"set-max-listpack-entries": "128", "set-max-listpack-value": "64", "max-new-connections-per-cycle": "10",
 		"locale-collate": "", "cluster-announce-human-nodename": "", "server-cpulist": "", "hide-user-data-from-log": "no",
-		"bind": "* -::*", "save": "3600 1 300 100 60 10000",
+		"bind": "127.0.0.1 -::1", "save": "3600 1 300 100 60 10000",
 	} {
 		if got := c.Text(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)

@@ -18,7 +18,7 @@ var params = slices.Concat(networkParams, generalParams, clientParams, memoryPar
 	observeParams, replicationParams, clusterParams, tlsParams)
 
 var networkParams = []Param{
-	special("bind", "* -::*", parseBind, Multi),
+	special("bind", "127.0.0.1 -::1", parseBind, Multi),
 	integer("port", 6379, 0, 65535, 0),
 	boolean("protected-mode", true, 0),
 	integer("tcp-backlog", 511, 0, maxInt32, Immutable),

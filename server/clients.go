@@ -1,0 +1,167 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/server/stats"
+)
+
+// clients is the registry of sessions.
+type clients struct {
+	mu struct {
+		sync.Mutex
+		byID  map[int64]*session
+		next  int64
+		empty chan struct{} // closed when byID becomes empty, if somebody waits
+	}
+}
+
+func (cs *clients) init() { cs.mu.byID = make(map[int64]*session) }
+
+// add gives the session its number. It reports false if the server is closing.
+func (cs *clients) add(s *session) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	select {
+	case <-s.srv.stop:
+		return false
+	default:
+	}
+	cs.mu.next++
+	s.conn.ID = cs.mu.next
+	cs.mu.byID[s.conn.ID] = s
+	s.srv.stats.Add(stats.Connections, 1)
+	return true
+}
+
+func (cs *clients) remove(s *session) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.mu.byID, s.conn.ID)
+	if len(cs.mu.byID) == 0 && cs.mu.empty != nil {
+		close(cs.mu.empty)
+		cs.mu.empty = nil
+	}
+}
+
+func (cs *clients) count() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.mu.byID)
+}
+
+// each calls f for a copy of the registry.
+func (cs *clients) each(f func(s *session)) {
+	cs.mu.Lock()
+	all := make([]*session, 0, len(cs.mu.byID))
+	for _, s := range cs.mu.byID {
+		all = append(all, s)
+	}
+	cs.mu.Unlock()
+	for _, s := range all {
+		f(s)
+	}
+}
+
+// waitEmpty waits until there are no sessions, at most for the given time.
+func (cs *clients) waitEmpty(d time.Duration) {
+	cs.mu.Lock()
+	if len(cs.mu.byID) == 0 {
+		cs.mu.Unlock()
+		return
+	}
+	ch := make(chan struct{})
+	cs.mu.empty = ch
+	cs.mu.Unlock()
+	select {
+	case <-ch:
+	case <-time.After(d):
+	}
+}
+
+// pause is CLIENT PAUSE: until a time, requests wait.
+type pause struct {
+	mu struct {
+		sync.RWMutex
+		until   int64 // Unix milliseconds; 0: no pause
+		all     bool
+		waiting map[*session]struct{}
+	}
+}
+
+// Pause implements commands.Clients.
+func (s *Server) Pause(until int64, all bool) {
+	p := &s.pause
+	p.mu.Lock()
+	p.mu.until, p.mu.all = until, all
+	p.mu.Unlock()
+	p.check(s)
+}
+
+// Paused implements commands.Clients.
+func (s *Server) Paused(write bool) bool {
+	p := &s.pause
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.mu.until != 0 && (write || p.mu.all) && s.clock.NowMs() < p.mu.until
+}
+
+// add notes a session whose request waits.
+func (p *pause) add(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.waiting == nil {
+		p.mu.waiting = make(map[*session]struct{})
+	}
+	p.mu.waiting[s] = struct{}{}
+}
+
+func (p *pause) remove(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.mu.waiting, s)
+}
+
+// check lets everybody go on if the pause is over.
+func (p *pause) check(srv *Server) {
+	p.mu.Lock()
+	if p.mu.until > srv.clock.NowMs() {
+		p.mu.Unlock()
+		return
+	}
+	p.mu.until = 0
+	waiting := p.mu.waiting
+	p.mu.waiting = nil
+	p.mu.Unlock()
+	for s := range waiting {
+		s.post(note{kind: noteResume})
+	}
+}
+
+// EachClient implements commands.Clients.
+func (s *Server) EachClient(f func(c *commands.Conn)) {
+	s.clients.each(func(c *session) { f(&c.conn) })
+}
+
+// CloseClient implements commands.Clients.
+func (s *Server) CloseClient(c *commands.Conn) {
+	c.Session.(*session).post(note{kind: noteClose})
+}
+
+// ClientBuffers implements commands.Clients.
+func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
+	cl := c.Session.(*session)
+	b.Query, b.QueryFree = len(cl.in), cap(cl.in)-len(cl.in)
+	if t, ok := (*cl.owner.Load()).(*stream); ok {
+		b.OutputList = t.unsentBytes()
+	}
+	b.Total = 2048 + cap(cl.in) + b.OutputList + c.QueuedBytes()
+	return b
+}
+
+// Deliver implements commands.Env.
+func (s *Server) Deliver(c *commands.Conn, reply []byte) {
+	c.Session.(*session).post(note{kind: noteReply, bytes: reply})
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/server/stats"
+	"github.com/streampulse/pulse/store"
+)
+
+// lane is what it takes to run commands: one user at a time.
+type lane struct {
+	gate  *store.Gate
+	tx    *store.Tx
+	stats *stats.Loop
+	meter meter
+	out   []byte // reply buffer, lent to the session that runs
+}
+
+func newLane(s *Server) *lane {
+	l := &lane{gate: s.store.NewGate(), tx: s.store.NewTx(), stats: s.stats.NewLoop()}
+	l.meter = meter{s.stats, l.stats}
+	return l
+}
+
+// keepOut is the largest reply buffer a lane keeps between batches.
+const keepOut = 512 << 10
+
+// lanes are for those who are not on an event loop.
+type lanes struct{ free chan *lane }
+
+func (ls *lanes) init(s *Server) {
+	n := 2 * runtime.GOMAXPROCS(0)
+	ls.free = make(chan *lane, n)
+	for range n {
+		ls.free <- newLane(s)
+	}
+}
+
+func (ls *lanes) get() *lane  { return <-ls.free }
+func (ls *lanes) put(l *lane) { ls.free <- l }
+
+// meter counts a lane's commands into the server's statistics.
+type meter struct {
+	all *stats.Stats
+	own *stats.Loop
+}
+
+var _ commands.Meter = (*meter)(nil)
+
+func (m *meter) Command(id int, d time.Duration, failed bool) { m.own.Call(id, d, failed) }
+
+func (m *meter) Rejected(id int) { m.own.Reject(id) }
+
+func (m *meter) ErrorReply(text string) {
+	m.own.Add(stats.ErrorReplies, 1)
+	m.all.Error(text)
+}
+
+func (m *meter) Lookups(hits, misses, expired int64) {
+	if hits != 0 {
+		m.own.Add(stats.KeyspaceHits, hits)
+	}
+	if misses != 0 {
+		m.own.Add(stats.KeyspaceMisses, misses)
+	}
+	if expired != 0 {
+		m.own.Add(stats.ExpiredKeys, expired)
+	}
+}

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"sync"
+
+	"github.com/streampulse/pulse/server/pubsub"
+)
+
+// note is something that others want a session's owner to do.
+type note struct {
+	kind  noteKind
+	bytes []byte // of noteReply
+	push  *pubsub.Message
+}
+
+type noteKind uint8
+
+const (
+	noteReply  noteKind = iota // the reply of a command that waited; input goes on
+	notePush                   // a message of a publisher
+	noteResume                 // a pause is over
+	noteClose                  // after what is already answered
+	noteIdle                   // look whether the client has been idle for too long
+)
+
+// mailbox holds notes in the order they came.
+type mailbox struct {
+	mu    sync.Mutex
+	notes []note
+	shut  bool // the session is gone: notes are dropped
+}
+
+// put adds n; first tells that the box was empty, so that the owner must be told.
+func (m *mailbox) put(n note) (first bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.shut {
+		return false
+	}
+	m.notes = append(m.notes, n)
+	return len(m.notes) == 1
+}
+
+func (m *mailbox) take() []note {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ns := m.notes
+	m.notes = nil
+	return ns
+}
+
+func (m *mailbox) empty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.notes) == 0
+}
+
+func (m *mailbox) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shut, m.notes = true, nil
+}

@@ -1,0 +1,252 @@
+// Package server is the process around the commands: listeners, event loops, sessions, and the life of a server that a
+// program embeds.
+//
+// # Contract
+//
+// Open returns a running server or an error; it never exits, installs no signal handler and logs only to the logger it
+// is given. Close ends every connection, goroutine and descriptor. A process may hold any number of servers. The
+// methods of Server may be called concurrently.
+//
+// # Who owns what
+//
+// A session (session.go) is fed bytes and yields bytes. It has one owner at a time, and only the owner touches it:
+//
+//   - an event loop (loop.go), for TCP clients that read what they are sent: gnet calls, the session answers, one write;
+//   - a stream (stream.go), a pair of goroutines on a net.Conn, for everything else: Unix sockets, and TCP clients whose
+//     socket buffer is full. Such a client's socket is not read while output waits.
+//
+// Others reach a session by leaving a note in its mailbox and knocking at its owner (mailbox.go). Whoever runs commands
+// does so in a lane (lane.go): the store's gate, a transaction and counters of its own.
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/clock"
+	"github.com/streampulse/pulse/server/config"
+	"github.com/streampulse/pulse/server/log"
+	"github.com/streampulse/pulse/server/pubsub"
+	"github.com/streampulse/pulse/server/stats"
+	"github.com/streampulse/pulse/store"
+)
+
+// Version is the version of Pulse.
+const Version = "0.1.0"
+
+// Options say how to open a server. The zero value serves an empty store on a free port of the loopback interface
+// and logs nothing.
+type Options struct {
+	// Addr is the TCP address to listen on, instead of the bind and port parameters. It is "127.0.0.1:0" if there is
+	// no Config either.
+	Addr string
+	// Config holds the parameters; nil stands for the defaults.
+	Config *config.Config
+	// Log takes what an operator should read; nil drops it.
+	Log *log.Logger
+	// Clock is the source of time; nil means the real one.
+	Clock clock.Clock
+	// Shards of the store, 0 for the default.
+	Shards int
+	// Seed of all randomness that clients can see; 0 draws one.
+	Seed uint64
+}
+
+// Server is a running server.
+type Server struct {
+	cfg    *config.Config
+	vars   vars
+	log    *log.Logger
+	clock  clock.Clock
+	store  *store.Store
+	table  *commands.Table
+	stats  *stats.Stats
+	pubsub *pubsub.Registry
+	runID  string
+	start  time.Duration // monotonic
+
+	loops     *loops
+	listeners listeners
+	clients   clients
+	lanes     lanes
+	pause     pause
+
+	stop     chan struct{} // closed when the server is to end: by Close or by SHUTDOWN
+	stopOnce sync.Once
+	closed   chan struct{} // closed when it has ended
+	wg       sync.WaitGroup
+	closing  atomic.Bool
+	nosave   atomic.Bool
+}
+
+// vars are the parameters read at run time.
+type vars struct {
+	maxClients, timeout, maxBulk, queryLimit, tcpKeepalive *config.IntVar
+	protectedMode                                          *config.BoolVar
+	requirePass                                            *config.StringVar
+	outputLimits                                           config.Var[config.OutputLimits]
+}
+
+// ErrClosed is returned by methods of a Server that has been closed.
+var ErrClosed = errors.New("server: closed")
+
+// Open starts a server. On an error nothing is left behind.
+func Open(o Options) (*Server, error) {
+	if o.Config == nil {
+		o.Config = config.New()
+		if o.Addr == "" {
+			o.Addr = "127.0.0.1:0"
+		}
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real
+	}
+	if o.Log == nil {
+		o.Log = discard()
+	}
+	s := &Server{
+		cfg: o.Config, log: o.Log, clock: o.Clock,
+		runID: newRunID(), start: o.Clock.Mono(),
+		stop: make(chan struct{}), closed: make(chan struct{}),
+	}
+	s.store = store.New(store.Options{
+		Databases: int(s.cfg.Int("databases").Load()), Shards: o.Shards, Clock: o.Clock, Seed: o.Seed,
+	})
+	s.table = commands.New(s.store)
+	s.stats = stats.New(s.table.Len())
+	s.pubsub = pubsub.New()
+	s.readConfig()
+	s.lanes.init(s)
+	s.clients.init()
+	var err error
+	if s.loops, err = startLoops(s, int(s.cfg.Int("io-threads").Load())); err != nil {
+		s.store.Close()
+		return nil, err
+	}
+	s.log.Noticef("Server initialized")
+	if err := s.listen(o.Addr); err != nil {
+		s.shutDown()
+		return nil, err
+	}
+	s.wg.Add(1)
+	go s.cron()
+	s.wg.Add(len(s.listeners.all))
+	for _, l := range s.listeners.all {
+		go s.accept(l)
+	}
+	for _, l := range s.listeners.all {
+		s.log.Noticef("Ready to accept connections %s", l.kind)
+	}
+	return s, nil
+}
+
+// Addr returns the address of the first TCP listener, "" if there is none.
+func (s *Server) Addr() string {
+	for _, l := range s.listeners.all {
+		if a, ok := l.Addr().(*net.TCPAddr); ok {
+			return a.String()
+		}
+	}
+	return ""
+}
+
+// Done is closed when the server wants to end, because of SHUTDOWN or Close; the owner then calls Close.
+func (s *Server) Done() <-chan struct{} { return s.stop }
+
+// Close ends the server: no connection is accepted any more, what clients have sent before is answered, then they are
+// closed. It waits for all of it, or for ctx; then it returns ctx.Err() and the rest ends on its own.
+func (s *Server) Close(ctx context.Context) error {
+	s.requestStop()
+	if s.closing.CompareAndSwap(false, true) {
+		go func() {
+			s.shutDown()
+			close(s.closed)
+		}()
+	}
+	select {
+	case <-s.closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Server) requestStop() { s.stopOnce.Do(func() { close(s.stop) }) }
+
+func (s *Server) shutDown() {
+	s.requestStop()
+	s.listeners.close()
+	s.clients.each(func(c *session) { c.post(note{kind: noteClose}) })
+	s.loops.close()
+	s.clients.waitEmpty(2 * time.Second)
+	s.wg.Wait()
+	s.store.Close()
+}
+
+// cron does what is due now and then: rates, idle clients, clients over their output limit for too long.
+func (s *Server) cron() {
+	defer s.wg.Done()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+		s.stats.Sample(s.clock.Mono())
+		s.pause.check(s)
+		if n%10 == 0 && s.vars.timeout.Load() > 0 {
+			s.clients.each(func(c *session) { c.post(note{kind: noteIdle}) })
+		}
+	}
+}
+
+func (s *Server) readConfig() {
+	c := s.cfg
+	s.vars = vars{
+		maxClients: c.Int("maxclients"), timeout: c.Int("timeout"), maxBulk: c.Int("proto-max-bulk-len"),
+		queryLimit: c.Int("client-query-buffer-limit"), tcpKeepalive: c.Int("tcp-keepalive"),
+		protectedMode: c.Bool("protected-mode"), requirePass: c.String("requirepass"), outputLimits: c.OutputLimits(),
+	}
+	limits := map[string]func(l *store.Limits, n int){
+		"hash-max-listpack-entries": func(l *store.Limits, n int) { l.HashMaxListpackEntries = n },
+		"hash-max-listpack-value":   func(l *store.Limits, n int) { l.HashMaxListpackValue = n },
+		"set-max-intset-entries":    func(l *store.Limits, n int) { l.SetMaxIntsetEntries = n },
+		"set-max-listpack-entries":  func(l *store.Limits, n int) { l.SetMaxListpackEntries = n },
+		"set-max-listpack-value":    func(l *store.Limits, n int) { l.SetMaxListpackValue = n },
+		"zset-max-listpack-entries": func(l *store.Limits, n int) { l.ZSetMaxListpackEntries = n },
+		"zset-max-listpack-value":   func(l *store.Limits, n int) { l.ZSetMaxListpackValue = n },
+		"list-max-listpack-size":    func(l *store.Limits, n int) { l.ListMaxListpackSize = n },
+		"list-compress-depth":       func(l *store.Limits, n int) { l.ListCompressDepth = n },
+	}
+	for name, set := range limits {
+		v := c.Int(name)
+		apply := func() {
+			l := *s.store.Limits()
+			set(&l, int(v.Load()))
+			s.store.SetLimits(l)
+		}
+		apply()
+		c.OnChange(name, apply)
+	}
+	c.OnChange("loglevel", func() {
+		if l, ok := log.ParseLevel(c.Enum("loglevel").Load()); ok {
+			s.log.SetLevel(l)
+		}
+	})
+	for _, name := range c.Inert() {
+		s.log.Warningf("The parameter '%s' has no effect yet", name)
+	}
+}
+
+// fdReserve is how many descriptors are kept for things other than clients, as in Redis.
+const fdReserve = 32
+
+func pid() int { return os.Getpid() }

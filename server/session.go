@@ -1,0 +1,243 @@
+package server
+
+import (
+	"bytes"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/resp"
+	"github.com/streampulse/pulse/server/pubsub"
+	"github.com/streampulse/pulse/server/stats"
+)
+
+// session is one client: a parser, the state of the command language, and whatever input could not be used yet. It
+// knows no transport. All fields belong to its owner unless they say otherwise.
+type session struct {
+	srv  *Server
+	conn commands.Conn
+	rd   resp.Reader
+	lim  resp.Limits
+	in   []byte         // input that is not used yet
+	subs *pubsub.Client // nil until the first subscription
+
+	box   mailbox               // anybody's
+	subs  *pubsub.Client        // nil until it subscribes (broker.go)
+	owner atomic.Pointer[owner] // changes once at most, from a loop to a stream
+
+	waiting  bool // a command waits for its keys
+	paused   bool // the next request waits for the end of CLIENT PAUSE
+	hold     bool // too much output waits: no input is worked on
+	gone     bool // closed; nothing must be done any more
+	overSoft time.Duration
+}
+
+// owner runs a session.
+type owner interface {
+	// knock makes the owner look into the session's mailbox soon. Anybody may call it.
+	knock(s *session)
+}
+
+const (
+	// flushAt is how many bytes of replies a session makes before they are offered to the socket.
+	flushAt = 256 << 10
+	// unauthQuery bounds the input held for a client that has not authenticated.
+	unauthQuery = 1 << 20
+	// keepIn is the largest input buffer kept while it is empty.
+	keepIn = 32 << 10
+)
+
+func newSession(srv *Server, nc net.Conn) *session {
+	s := &session{srv: srv}
+	c := &s.conn
+	c.Env, c.Session = srv, s
+	c.User = "default"
+	c.Created = srv.clock.Mono()
+	c.LastActive = c.Created
+	c.Authenticated = srv.vars.requirePass.Load() == ""
+	c.Addr, c.LAddr = nc.RemoteAddr().String(), nc.LocalAddr().String()
+	if _, unix := nc.(*net.UnixConn); unix {
+		c.Unix = true
+		c.Addr, c.LAddr = c.LAddr+":0", c.LAddr+":0"
+	}
+	return s
+}
+
+// post leaves a note for the session's owner.
+func (s *session) post(n note) {
+	if s.box.put(n) {
+		(*s.owner.Load()).knock(s)
+	}
+}
+
+// handle gives the session input (which may be nil: its notes are looked at all the same) and returns the bytes to send,
+// which are valid until the lane is used again. more tells that there is more to do once they are sent: the
+// caller sends and calls handle again with nil. The session is to be closed afterwards if s.conn.Closing is set.
+func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
+	if s.gone {
+		return nil, false
+	}
+	c := &s.conn
+	c.Gate, c.Tx, c.Meter = l.gate, l.tx, &l.meter
+	c.Out.Reset(l.out[:0])
+	l.gate.Enter()
+	for _, n := range s.box.take() {
+		s.do(n)
+	}
+	if len(input) > 0 {
+		l.stats.Add(stats.NetInput, int64(len(input)))
+	}
+	if !c.Closing {
+		more = s.process(input)
+	}
+	l.gate.Leave()
+	out = c.Out.Bytes()
+	if cap(out) <= keepOut {
+		l.out = out
+	}
+	c.Out.Reset(nil)
+	if len(out) > 0 {
+		l.stats.Add(stats.NetOutput, int64(len(out)))
+	}
+	return out, more
+}
+
+// do carries out a note.
+func (s *session) do(n note) {
+	switch n.kind {
+	case noteReply:
+		s.conn.Out.Raw(n.bytes)
+		s.conn.Unblocked()
+		s.waiting = false
+	case notePush:
+		s.conn.Out.Raw(n.push.Bytes(s.conn.Out.Proto()))
+	case noteResume:
+		s.paused = false
+	case noteClose:
+		s.conn.Closing = true
+	case noteIdle:
+		limit := time.Duration(s.srv.vars.timeout.Load()) * time.Second
+		idle := s.srv.clock.Mono() - s.conn.LastActive
+		if limit > 0 && idle > limit && !s.waiting && !s.conn.Subscriber() {
+			s.srv.log.Verbosef("Closing idle client")
+			s.conn.Closing = true
+		}
+	}
+}
+
+// process runs the requests in what was kept and in input. What it cannot use it keeps.
+func (s *session) process(input []byte) (more bool) {
+	buf := input
+	if len(s.in) > 0 {
+		s.in = append(s.in, input...)
+		buf = s.in
+	}
+	c := &s.conn
+	if s.hold && len(buf) > 0 {
+		s.keep(buf)
+		return true
+	}
+	if len(buf) > 0 && !s.waiting && !s.paused {
+		c.BeginBatch()
+	}
+	for len(buf) > 0 && !s.waiting && !s.paused && !c.Closing {
+		s.lim.Authenticated = c.Authenticated
+		s.lim.MaxBulk = s.srv.vars.maxBulk.Load()
+		args, n, err := s.rd.Next(buf, &s.lim)
+		if err != nil {
+			s.protocolError(err)
+			buf = nil
+			break
+		}
+		if n == 0 {
+			break
+		}
+		if len(args) > 0 {
+			if isHTTP(args[0]) {
+				s.srv.log.Warningf("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Pulse. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Pulse instance. Connection from %s aborted.", c.Addr)
+				c.Closing = true
+				buf = nil
+				break
+			}
+			switch s.srv.table.Do(c, args) {
+			case commands.Suspended:
+				s.waiting = true
+			case commands.Postponed:
+				s.paused = true
+				s.srv.pause.add(s)
+				n = 0
+			}
+		}
+		buf = buf[n:]
+		if c.Out.Len() >= flushAt {
+			more = len(buf) > 0
+			break
+		}
+	}
+	if c.Closing {
+		buf = nil
+	}
+	s.keep(buf)
+	return more
+}
+
+// keep stores the rest of the input, which may be part of s.in already.
+func (s *session) keep(rest []byte) {
+	switch {
+	case len(rest) == 0:
+		if cap(s.in) > keepIn {
+			s.in = nil
+		}
+		s.in = s.in[:0]
+		return
+	case len(s.in) > 0:
+		s.in = s.in[:copy(s.in, rest)]
+	default:
+		s.in = append(s.in, rest...)
+	}
+	limit := s.srv.vars.queryLimit.Load()
+	if !s.conn.Authenticated {
+		limit = min(limit, unauthQuery)
+	}
+	if limit > 0 && int64(len(s.in)+s.conn.QueuedBytes()) > limit {
+		s.srv.log.Warningf("Closing client that reached max query buffer length: %s (qbuf initial bytes: %q)", s.conn.Addr, s.in[:min(64, len(s.in))])
+		s.srv.stats.Add(stats.QueryBufferKills, 1)
+		s.conn.Closing = true
+		s.in = nil
+	}
+}
+
+func (s *session) protocolError(err error) {
+	s.srv.log.Verbosef("Protocol error (%s) from client: %s", err, s.conn.Addr)
+	s.conn.Meter.ErrorReply("ERR Protocol error")
+	s.conn.Out.Error("ERR Protocol error: " + err.Error())
+	s.conn.Closing = true
+}
+
+// isHTTP recognises the first words of a browser that was tricked into talking to us.
+func isHTTP(name []byte) bool {
+	switch len(name) {
+	case 4:
+		return bytes.EqualFold(name, []byte("post"))
+	case 5:
+		return bytes.EqualFold(name, []byte("host:"))
+	}
+	return false
+}
+
+// end lets go of everything; the owner calls it once, when the connection is closed.
+func (s *session) end(l *lane) {
+	if s.gone {
+		return
+	}
+	s.gone = true
+	s.box.close()
+	s.conn.Gate, s.conn.Tx, s.conn.Meter = l.gate, l.tx, &l.meter
+	l.gate.Enter()
+	s.srv.table.Forget(&s.conn)
+	l.gate.Leave()
+	s.in = nil
+	s.srv.pause.remove(s)
+	s.srv.clients.remove(s)
+}

@@ -1,0 +1,229 @@
+package server
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/streampulse/pulse/server/config"
+	"github.com/streampulse/pulse/server/stats"
+)
+
+// stream owns a session on a net.Conn: one goroutine reads and runs commands, one writes. It does not read while more
+// than streamBacklog bytes wait to be written, so a client that does not read its replies cannot make more of them;
+// what others send it (messages) is bounded by client-output-buffer-limit.
+type stream struct {
+	nc   net.Conn
+	srv  *Server
+	work chan struct{} // the mailbox has something
+
+	mu struct {
+		sync.Mutex
+		cond    sync.Cond // there is something to write, or an end
+		unsent  []byte    // not taken by the writer yet
+		pending int       // bytes not written yet: unsent and what the writer holds
+		closed  bool      // no more output comes; the writer ends when nothing is pending
+		broken  bool      // the client is given up: the writer ends at once
+	}
+}
+
+const streamBacklog = 64 << 10
+
+// startStream makes a stream the owner of s and sends unsent first.
+func startStream(s *session, nc net.Conn, unsent []byte) {
+	t := &stream{nc: nc, srv: s.srv, work: make(chan struct{}, 1)}
+	t.mu.cond.L = &t.mu
+	t.mu.unsent, t.mu.pending = unsent, len(unsent)
+	var o owner = t
+	s.owner.Store(&o)
+	input := make(chan []byte)
+	s.srv.wg.Add(3)
+	go t.write()
+	go t.read(input)
+	go t.run(s, input)
+}
+
+// knock implements owner.
+func (t *stream) knock(*session) {
+	select {
+	case t.work <- struct{}{}:
+	default:
+	}
+}
+
+// read hands chunks of input to run. It uses two buffers in turn: run has used one up when it takes the other.
+func (t *stream) read(input chan<- []byte) {
+	defer t.srv.wg.Done()
+	defer close(input)
+	var bufs [2][]byte
+	for i := 0; ; i ^= 1 {
+		if bufs[i] == nil {
+			bufs[i] = make([]byte, 16<<10)
+		}
+		n, err := t.nc.Read(bufs[i])
+		if n > 0 {
+			input <- bufs[i][:n]
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// run lets the session work on input and notes until either side ends. While too much output waits, only notes are
+// looked at.
+func (t *stream) run(s *session, input <-chan []byte) {
+	defer t.srv.wg.Done()
+	// What the session kept, and notes that knocked at its former owner, come first.
+	more, eof := t.step(s, nil), false
+	for !s.conn.Closing {
+		room := t.room()
+		if room && more {
+			more = t.step(s, nil)
+			continue
+		}
+		if eof && !more {
+			break
+		}
+		in := input
+		if !room || eof {
+			in = nil
+		}
+		select {
+		case data, ok := <-in:
+			if eof = !ok; ok {
+				more = t.step(s, data)
+			}
+		case <-t.work:
+			more = t.step(s, nil)
+		}
+	}
+	l := t.srv.lanes.get()
+	s.end(l)
+	t.srv.lanes.put(l)
+	t.finish(!eof)
+	for range input { // let the reader end
+	}
+}
+
+// step runs the session once; more tells that it has input left that it could work on.
+func (t *stream) step(s *session, data []byte) (more bool) {
+	s.hold = !t.room()
+	l := t.srv.lanes.get()
+	out, more := s.handle(l, data)
+	ok := t.send(s, out)
+	t.srv.lanes.put(l)
+	if !ok {
+		s.conn.Closing = true
+	}
+	return more
+}
+
+// send queues b for the writer; it reports false when the client must be given up.
+func (t *stream) send(s *session, b []byte) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.broken {
+		return false
+	}
+	t.mu.unsent = append(t.mu.unsent, b...)
+	t.mu.pending += len(b)
+	t.mu.cond.Broadcast()
+	if !s.overLimit(t.mu.pending) {
+		return true
+	}
+	t.giveUp()
+	t.srv.stats.Add(stats.OutputBufferKills, 1)
+	t.srv.log.Warningf("Client %s scheduled to be closed ASAP for overcoming of output buffer limits.", s.conn.Addr)
+	return false
+}
+
+// overLimit applies client-output-buffer-limit to n unsent bytes.
+func (s *session) overLimit(n int) bool {
+	ls := s.srv.vars.outputLimits.Load()
+	var l config.OutputLimit = ls.Normal
+	if s.conn.Subs+s.conn.PSubs > 0 {
+		l = ls.PubSub
+	}
+	if l.Hard > 0 && int64(n) > l.Hard {
+		return true
+	}
+	if l.Soft <= 0 || int64(n) <= l.Soft {
+		s.overSoft = 0
+		return false
+	}
+	now := s.srv.clock.Mono()
+	if s.overSoft == 0 {
+		s.overSoft = now
+	}
+	return (now - s.overSoft).Seconds() > float64(l.SoftSeconds)
+}
+
+// room reports whether input may be turned into more output.
+func (t *stream) room() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.broken || t.mu.pending <= streamBacklog
+}
+
+// unsentBytes is how much output waits.
+func (t *stream) unsentBytes() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.pending
+}
+
+func (t *stream) write() {
+	defer t.srv.wg.Done()
+	defer t.nc.Close()
+	for {
+		t.mu.Lock()
+		for len(t.mu.unsent) == 0 && !t.mu.closed && !t.mu.broken {
+			t.mu.cond.Wait()
+		}
+		b := t.mu.unsent
+		t.mu.unsent = nil
+		end := t.mu.broken || len(b) == 0
+		t.mu.Unlock()
+		if end {
+			return
+		}
+		for len(b) > 0 {
+			n, err := t.nc.Write(b[:min(len(b), streamBacklog)])
+			b = b[n:]
+			t.mu.Lock()
+			t.mu.pending -= n
+			if err != nil {
+				t.giveUp()
+			}
+			stop := t.mu.broken
+			t.mu.Unlock()
+			t.knock(nil)
+			if stop {
+				return
+			}
+		}
+	}
+}
+
+// giveUp ends the connection without regard to what is unsent. mu is held.
+func (t *stream) giveUp() {
+	t.mu.broken = true
+	t.mu.unsent = nil
+	t.mu.cond.Broadcast()
+	_ = t.nc.SetDeadline(time.Unix(1, 0)) // wakes reader and writer
+}
+
+// finish lets the writer end after what is queued. soon bounds how long the client may take to read it.
+func (t *stream) finish(soon bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.closed = true
+	t.mu.cond.Broadcast()
+	if soon {
+		_ = t.nc.SetDeadline(time.Now().Add(lastWords))
+	}
+}
+
+// lastWords is how long a connection that the server closes stays open for what it was sent last.
+const lastWords = time.Second
