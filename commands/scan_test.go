@@ -26,13 +26,13 @@ func (h *harness) scanOnce(c *Conn, line string) (cursor string, keys []string) 
 
 // TestScanSeesWhatStays walks while keys come and go: what is there throughout is seen, exactly once.
 func TestScanSeesWhatStays(t *testing.T) {
-	for _, count := range []int{1, 7, 10, 1000} {
+	for _, count := range []int{1, 10, 1000} {
 		h := newHarness(t)
 		c := h.conn(2)
-		for i := range 3000 {
+		for i := range 1000 {
 			h.do(c, fmt.Sprintf("SET stay:%d v", i))
 		}
-		for i := range 3000 {
+		for i := range 1000 {
 			h.do(c, fmt.Sprintf("SET go:%d v", i))
 		}
 		seen := map[string]int{}
@@ -52,7 +52,7 @@ func TestScanSeesWhatStays(t *testing.T) {
 				step++
 			}
 		}
-		for i := range 3000 {
+		for i := range 1000 {
 			if n := seen[fmt.Sprintf("stay:%d", i)]; n != 1 {
 				t.Errorf("COUNT %d: stay:%d was seen %d times", count, i, n)
 			}

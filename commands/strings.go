@@ -13,7 +13,7 @@ var stringCommands = []Spec{
 			{"6.0.0", "Added the `KEEPTTL` option."},
 			{"6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."},
 			{"7.0.0", "Allowed the `NX` and `GET` options to be used together."},
-		}, Run: set},
+		}, Run: setCmd},
 	{Name: "SETNX", Syntax: "key value", Arity: 3, Keys: First(OW | Insert), Flags: Write | DenyOOM | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string if there is no such key.", Run: setnx},
 	{Name: "SETEX", Syntax: "key seconds value", Arity: 4, Keys: First(OW | Update), Flags: Write | DenyOOM, Group: GroupString,
@@ -106,7 +106,7 @@ func parseSetOptions(a *Args, getex bool) (o setOptions) {
 	return o
 }
 
-func set(c *Call) error {
+func setCmd(c *Call) error {
 	key := c.Args[1]
 	if len(c.Args) == 3 {
 		c.Tx.SetText(key, c.Args[2], store.Forever)
