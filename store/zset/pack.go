@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"strconv"
 
 	"github.com/streampulse/pulse/internal/num"
 	"github.com/streampulse/pulse/store/listpack"
@@ -86,10 +87,17 @@ func packRank(l listpack.Listpack, m []byte) (int, float64, bool) {
 }
 
 func packEach(l listpack.Listpack, start, n int, rev bool, f func([]byte, float64) bool) {
-	var scratch [num.MaxIntLen]byte
+	var scratch []byte // made for the first integer: most members are none
 	p, vp := l.PairAt(start)
 	for ; p != listpack.None && n > 0; n-- {
-		if !f(l.Text(p, scratch[:]), packScore(l, vp)) {
+		m, i, isInt := l.Get(p)
+		if isInt {
+			if scratch == nil {
+				scratch = make([]byte, 0, num.MaxIntLen)
+			}
+			m = strconv.AppendInt(scratch, i, 10)
+		}
+		if !f(m, packScore(l, vp)) {
 			return
 		}
 		if !rev {
