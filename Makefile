@@ -1,0 +1,49 @@
+# One word each. CI runs: check test race oracle, and bench on request.
+GO ?= go
+FUZZTIME ?= 15s
+
+.PHONY: all build check test race oracle fuzz bench clean
+
+all: check test
+
+build:
+	$(GO) build -o bin/ ./cmd/...
+
+# What a reviewer should not have to look at: formatting, vet, the rules of the tree.
+check:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt is needed on the files above'; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags invariants ./...
+	$(GO) test -count=1 ./internal/lint
+
+# Everything that needs nothing but Go; what compares with redis-server skips itself when there is none on PATH.
+test:
+	$(GO) test ./...
+
+# The race detector, with the self-checks compiled in.
+race:
+	$(GO) test -race -tags invariants ./...
+
+# The behaviour beside a real redis-server, which must be on PATH.
+oracle:
+	@command -v redis-server >/dev/null || { echo 'make oracle needs redis-server on PATH'; exit 1; }
+	$(GO) test -count=1 ./server -run 'TestTranscripts' -oracle
+	$(GO) test -count=1 ./server -timeout 20m -run 'TestDifferential' -differential.n=300000
+
+# Every native fuzz target for FUZZTIME.
+fuzz:
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/func //'); do \
+			echo "$$dir $$target"; $(GO) test $$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+		done; \
+	done
+
+# Side by side with redis-server, interleaved; about eight minutes. BENCH='--suite throughput' runs a part.
+BENCH ?= --suite all
+bench:
+	@command -v redis-server >/dev/null || { echo 'make bench needs redis-server on PATH'; exit 1; }
+	$(GO) build -o bin/pulse-server ./cmd/pulse-server
+	$(GO) run ./cmd/pulse-bench --spawn --server-a bin/pulse-server $(BENCH)
+
+clean:
+	rm -rf bin bench/out
