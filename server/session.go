@@ -19,8 +19,7 @@ type session struct {
 	conn commands.Conn
 	rd   resp.Reader
 	lim  resp.Limits
-	in   []byte         // input that is not used yet
-	subs *pubsub.Client // nil until the first subscription
+	in   []byte // input that is not used yet
 
 	box   mailbox               // anybody's
 	subs  *pubsub.Client        // nil until it subscribes (broker.go)
