@@ -18,6 +18,7 @@ type Call struct {
 	// Env is the process.
 	Env Env
 
+	table  *Table
 	atomic bool  // inside MULTI/EXEC or a script: nothing blocks
 	wait   *Wait // set by Block
 	pushes bool  // the reply consists of pushes, which CLIENT REPLY OFF does not hold back

@@ -153,7 +153,7 @@ func (c *Conn) execQueue(k *Call, m *multi) {
 	k.Array(len(m.queue))
 	for _, q := range m.queue {
 		// The commands run as one: the clock stands, waiters are served after the last.
-		call := Call{Writer: k.Writer, Tx: k.Tx, Spec: q.spec, Args: q.args, Conn: c, Env: k.Env, atomic: true}
+		call := Call{Writer: k.Writer, Tx: k.Tx, Spec: q.spec, Args: q.args, Conn: c, Env: k.Env, table: k.table, atomic: true}
 		k.Tx.Select(c.DB)
 		err := call.perform(k.Len())
 		if err != nil {

@@ -48,10 +48,13 @@ const (
 	Exclusive
 	// Dangerous adds the ACL category of that name; other categories follow from flags and group.
 	Dangerous
+	// SysCmd marks commands for developers and other servers in COMMAND DOCS.
+	SysCmd
 	// OwnLocks is for commands that lock by themselves (EXEC).
 	OwnLocks
 )
 
+// flagNames are the flags that COMMAND INFO shows.
 var flagNames = []struct {
 	f    Flags
 	name string
@@ -59,8 +62,8 @@ var flagNames = []struct {
 	{Write, "write"}, {ReadOnly, "readonly"}, {DenyOOM, "denyoom"}, {Admin, "admin"}, {PubSub, "pubsub"},
 	{NoScript, "noscript"}, {Blocking, "blocking"}, {Loading, "loading"}, {Stale, "stale"},
 	{SkipMonitor, "skip_monitor"}, {SkipSlowlog, "skip_slowlog"}, {Asking, "asking"}, {Fast, "fast"},
-	{NoAuth, "no_auth"}, {MayReplicate, "may_replicate"}, {NoMandatoryKeys, "no_mandatory_keys"},
-	{Protected, "protected"}, {NoAsyncLoading, "no_async_loading"}, {NoMulti, "no_multi"}, {AllowBusy, "allow_busy"},
+	{NoAuth, "no_auth"}, {NoMandatoryKeys, "no_mandatory_keys"},
+	{NoAsyncLoading, "no_async_loading"}, {NoMulti, "no_multi"}, {AllowBusy, "allow_busy"},
 }
 
 // Group is the chapter of the command reference a command belongs to, as COMMAND DOCS names it.
@@ -93,6 +96,7 @@ type Spec struct {
 	Keys       []KeySpec
 	Flags      Flags
 	Group      Group
+	Category   string // ACL categories instead of the group's, separated by spaces
 	Since      string
 	Complexity string
 	Summary    string

@@ -31,6 +31,9 @@ var groups = [][]Spec{
 	scanCommands,
 	transactionCommands,
 	connectionCommands,
+	clientCommands,
+	pubsubCommands,
+	commandCommands,
 }
 
 // New builds the table for one store. It panics on rows that contradict themselves: they are part of the program.
