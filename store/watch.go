@@ -71,3 +71,6 @@ func (tx *Tx) notify(db *database, name string) {
 
 // Len returns the number of keys watched.
 func (w *Watch) Len() int { return len(w.keys) }
+
+// Dirty reports whether a watched key has changed.
+func (w *Watch) Dirty() bool { return w.dirty.Load() }
