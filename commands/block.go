@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +13,10 @@ import (
 
 // blockedCall is a command that waits for its keys. Whoever serves it runs it with what is here; the connection itself
 // stays its loop's.
+//
+// It is served, or given back to its queues, under the locks of all its keys: so two servers never meet, and what is
+// written while it is being served finds it waiting again. Time-out, CLIENT UNBLOCK and disconnection do not wait for
+// locks but claim it, see store.Waiter.
 type blockedCall struct {
 	waiter store.Waiter
 	table  *Table
@@ -20,9 +26,13 @@ type blockedCall struct {
 	db     int
 	proto  int
 	wait   *Wait
-	timer  clock.Timer
+	timer  clock.Timer // set under the locks of the keys
 	// end says what a revoked wait ends with; the first to set it wins.
 	end atomic.Int32
+
+	// How the command went, for the statistics: written before the reply is delivered, read after.
+	took   time.Duration
+	failed error
 }
 
 const (
@@ -32,6 +42,13 @@ const (
 	endGone      // the connection is closed
 )
 
+// waitsFor is the type of value that commands of a group wait for. They sleep on while the key holds another one, or
+// nothing; commands of other groups look for themselves.
+var waitsFor = map[Group]store.Kind{GroupList: store.List, GroupZSet: store.ZSet}
+
+// maxWait is the longest time-out in milliseconds that a timer can express: 292 years. What is longer is for ever.
+const maxWait = math.MaxInt64 / int64(time.Millisecond)
+
 // enqueue makes the client wait for the keys of k, whose shards are locked.
 func (t *Table) enqueue(c *Conn, k *Call) {
 	b := &blockedCall{table: t, conn: c, spec: k.Spec, args: cloneArgs(k.Args), db: k.Tx.DB(), proto: k.Proto(), wait: k.wait}
@@ -39,10 +56,10 @@ func (t *Table) enqueue(c *Conn, k *Call) {
 	for _, key := range k.wait.Keys {
 		k.Tx.Enqueue(key, &b.waiter)
 	}
-	b.wait.Keys = nil
+	b.wait.Keys = nil // they are the session's bytes
 	c.blocked = b
-	if b.wait.Timeout > 0 {
-		b.timer = c.Env.Clock().AfterFunc(time.Duration(b.wait.Timeout)*time.Millisecond, b.timeOut)
+	if ms := b.wait.Timeout; ms > 0 && ms <= maxWait {
+		b.timer = c.Env.Clock().AfterFunc(time.Duration(ms)*time.Millisecond, b.timeOut)
 	}
 }
 
@@ -63,54 +80,88 @@ func cloneArgs(args [][]byte) [][]byte {
 }
 
 // serve runs the commands of those who wait for the ready keys, in order of arrival for each key. tx is unlocked.
-// What these commands write may make further keys ready.
-func (t *Table) serve(env Env, tx *store.Tx, ready []store.Key) {
+// What these commands write may make further keys ready: they come after these, in another round.
+func (t *Table) serve(tx *store.Tx, ready []store.Key) {
 	var queue []*store.Waiter
-	for i := 0; i < len(ready); i++ {
-		key := []byte(ready[i].Name)
-		tx.Begin(ready[i].DB)
-		tx.LockKey(key)
-		queue = tx.Waiters(key, queue[:0])
-		tx.Unlock()
-		for _, w := range queue {
-			served, gone := t.serveOne(env, tx, w, key, &ready)
-			if !served && gone {
-				break
+	for len(ready) > 0 {
+		var next []store.Key
+		for _, k := range distinct(ready) {
+			key := []byte(k.Name)
+			tx.Begin(k.DB)
+			tx.LockKey(key)
+			queue = tx.Waiters(key, queue[:0])
+			tx.Unlock()
+			for _, w := range queue {
+				if !w.Owner.(*blockedCall).serve(tx, key, &next) {
+					break
+				}
 			}
 		}
+		ready = next
 	}
 }
 
-// serveOne tries to run the command of w. gone reports that the key does not exist any more: nobody else need try.
-func (t *Table) serveOne(env Env, tx *store.Tx, w *store.Waiter, key []byte, ready *[]store.Key) (served, gone bool) {
-	if !w.Claim() {
-		return false, false
+// distinct returns a copy of keys without repetitions: a transaction may write the same key many times.
+func distinct(keys []store.Key) []store.Key {
+	out := make([]store.Key, 0, min(len(keys), 16))
+	if len(keys) <= 16 {
+		for _, k := range keys {
+			if !slices.Contains(out, k) {
+				out = append(out, k)
+			}
+		}
+		return out
 	}
-	b := w.Owner.(*blockedCall)
+	seen := make(map[store.Key]bool, len(keys))
+	for _, k := range keys {
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// serve tries to run the command now that key was written, and adds to next the keys it makes ready. It reports false if
+// nobody else need try this key, because it is gone.
+func (b *blockedCall) serve(tx *store.Tx, key []byte, next *[]store.Key) (more bool) {
 	tx.Begin(b.db)
 	for _, p := range must(b.spec.KeyPositions(b.args, nil)) {
 		tx.Want(b.args[p.Pos])
 	}
 	tx.LockWanted()
+	kind := waitsFor[b.spec.Group]
+	if kind != store.None && !tx.Holds(key, kind) {
+		more = tx.Has(key)
+		tx.Unlock()
+		return more
+	}
+	if !b.waiter.Claim() {
+		tx.Unlock()
+		return true
+	}
 	var reply resp.Writer
 	reply.SetProto(b.proto)
-	call := Call{Writer: &reply, Tx: tx, Spec: b.spec, Args: b.args, Env: env}
+	call := Call{Writer: &reply, Tx: tx, Spec: b.spec, Args: b.args, Env: b.conn.Env}
+	start := b.conn.Env.Clock().Mono()
 	err := call.perform(0)
-	if err != errBlocked {
-		tx.Dequeue(w)
-		w.Finish()
-		*ready = append(*ready, tx.Ready()...)
+	if err == errBlocked {
+		if b.waiter.Release() {
+			tx.Unlock()
+			return true
+		}
+		b.leave(tx)
 		tx.Unlock()
-		b.stopTimer()
-		env.Deliver(b.conn, reply.Bytes())
-		return true, false
+		b.deliverEnd()
+		return true
 	}
-	gone = !tx.Has(key)
+	b.took, b.failed = b.conn.Env.Clock().Mono()-start, err
+	b.leave(tx)
+	*next = append(*next, tx.Ready()...)
 	tx.Unlock()
-	if !w.Release() {
-		b.finish(tx)
-	}
-	return false, gone
+	b.stopTimer()
+	b.conn.Env.Deliver(b.conn, reply.Bytes())
+	return true
 }
 
 func must(p []KeyPos, ok bool) []KeyPos {
@@ -126,8 +177,8 @@ func (b *blockedCall) stopTimer() {
 	}
 }
 
-// revoke asks for the end of the wait. claimed tells the caller that it must call finish; otherwise the wait is over, or
-// whoever serves it now will end it so if it cannot be served.
+// revoke asks for the end of the wait. claimed tells the caller that it must end the wait; otherwise the wait is over,
+// or whoever serves it now will end it so if it cannot be served.
 func (b *blockedCall) revoke(how int32) (claimed bool) {
 	return b.end.CompareAndSwap(endNot, how) && b.waiter.Revoke()
 }
@@ -150,35 +201,59 @@ func (b *blockedCall) finish(tx *store.Tx) {
 	tx.Begin(b.db)
 	tx.WantWaiter(&b.waiter)
 	tx.LockWanted()
+	b.leave(tx)
+	tx.Unlock()
+	b.deliverEnd()
+}
+
+// leave takes the claimed wait out of its queues, whose shards are locked.
+func (b *blockedCall) leave(tx *store.Tx) {
 	tx.Dequeue(&b.waiter)
 	b.waiter.Finish()
-	tx.Unlock()
+}
+
+// deliverEnd tells the client why its wait is over, unless it is gone. The wait has left its queues.
+func (b *blockedCall) deliverEnd() {
 	b.stopTimer()
 	switch b.end.Load() {
 	case endTimeout:
 		b.conn.Env.Deliver(b.conn, encode(b.proto, b.wait.OnTimeout))
 	case endUnblocked:
+		b.failed = ErrUnblocked
 		b.conn.Env.Deliver(b.conn, encode(b.proto, func(w *resp.Writer) { w.Error(string(ErrUnblocked)) }))
 	}
 }
 
-// Unblocked is called by the session when a delivered reply is being written.
-func (c *Conn) Unblocked() { c.blocked = nil }
+// Unblocked is called by the session, on its loop, when a delivered reply is being written. The command counts as called
+// now.
+func (c *Conn) Unblocked() {
+	b := c.blocked
+	if b == nil {
+		return
+	}
+	c.blocked = nil
+	if b.failed != nil {
+		c.Meter.ErrorReply(b.failed.Error())
+	}
+	c.Meter.Command(b.spec.id, b.took, b.failed != nil)
+}
 
 // Unblock ends the wait of c, as if its time were over or with an error; it reports whether c was waiting. It is called
 // by commands that are Exclusive, with their tx.
 func (c *Conn) Unblock(tx *store.Tx, withError bool) bool {
-	if c.blocked == nil {
+	b := c.blocked
+	if b == nil {
 		return false
 	}
 	how := int32(endTimeout)
 	if withError {
 		how = endUnblocked
 	}
-	if !c.blocked.revoke(how) {
+	if !b.revoke(how) {
 		return false
 	}
-	c.blocked.finish(tx)
+	b.leave(tx)
+	b.deliverEnd()
 	return true
 }
 

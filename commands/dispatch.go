@@ -147,7 +147,7 @@ func (t *Table) finish(c *Conn, k *Call, err error) {
 		c.Meter.Command(k.Spec.id, c.lap(), failed)
 	}
 	if ready := tx.Ready(); len(ready) > 0 {
-		t.serve(c.Env, tx, append([]store.Key(nil), ready...))
+		t.serve(tx, ready)
 	}
 }
 

@@ -29,6 +29,7 @@ var groups = [][]Spec{
 	genericCommands,
 	expireCommands,
 	scanCommands,
+	listCommands,
 	transactionCommands,
 	connectionCommands,
 	clientCommands,

@@ -8,7 +8,9 @@ import (
 // Waiter is a client that waits, in the order of arrival, for any of some keys to be written.
 //
 // Serving it, its time-out, its disconnection and CLIENT UNBLOCK may meet; Claim decides. Whoever claims a waiter must
-// either Finish it (and take it out of its queues) or Release it.
+// either Finish it (and take it out of its queues) or Release it. To serve it is to claim and to release it under the
+// locks of all its keys: were it released later, a key written in between would find it claimed and pass it over, and
+// nobody would come back.
 type Waiter struct {
 	state atomic.Int32
 	keys  []Key
@@ -112,6 +114,12 @@ func (tx *Tx) Waiters(key []byte, dst []*Waiter) []*Waiter {
 		}
 	}
 	return dst
+}
+
+// Holds reports whether key holds a value of the given kind; it is no read of the key.
+func (tx *Tx) Holds(key []byte, k Kind) bool {
+	e := tx.find(key)
+	return e.b != nil && e.kind() == k
 }
 
 // notifyWaiters notes as ready every key of the database that has waiters.

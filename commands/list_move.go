@@ -1,0 +1,222 @@
+package commands
+
+import (
+	"math"
+
+	"github.com/streampulse/pulse/internal/num"
+	"github.com/streampulse/pulse/store"
+	"github.com/streampulse/pulse/store/list"
+)
+
+// listEnd takes LEFT or RIGHT; head reports which.
+func listEnd(a *Args) (head bool) {
+	if a.Is("LEFT") {
+		return true
+	}
+	if !a.Is("RIGHT") {
+		a.Fail(ErrSyntax)
+	}
+	return false
+}
+
+// timeout takes the next argument as a time to wait in seconds and returns it in milliseconds, 0 for ever.
+func (c *Call) timeout(a *Args) int64 {
+	b := a.Next()
+	if a.Err() != nil {
+		return 0
+	}
+	f, ok := num.ParseFloat(b)
+	ms := math.Ceil(f * 1000)
+	switch {
+	case !ok:
+		a.Fail(ErrTimeoutFloat)
+	case ms < 0:
+		a.Fail(ErrTimeoutNegative)
+	case ms >= math.MaxInt64 || int64(ms) > math.MaxInt64-c.Tx.Now():
+		a.Fail(ErrTimeoutRange)
+	default:
+		return int64(ms)
+	}
+	return 0
+}
+
+func lmove(c *Call) error {
+	a := c.From(3)
+	from, to := listEnd(&a), listEnd(&a)
+	if a.Err() != nil {
+		return a.Err()
+	}
+	return moveElement(c, from, to)
+}
+
+func blmove(c *Call) error {
+	a := c.From(3)
+	from, to, timeout := listEnd(&a), listEnd(&a), c.timeout(&a)
+	if a.Err() != nil {
+		return a.Err()
+	}
+	return blockingMove(c, from, to, timeout)
+}
+
+func brpoplpush(c *Call) error {
+	a := c.From(3)
+	timeout := c.timeout(&a)
+	if a.Err() != nil {
+		return a.Err()
+	}
+	return blockingMove(c, false, true, timeout)
+}
+
+func blockingMove(c *Call, from, to bool, timeout int64) error {
+	src, err := c.Tx.List(c.Args[1], store.Write)
+	switch {
+	case err != nil:
+		return err
+	case src != nil:
+		return moveElement(c, from, to)
+	case c.atomic: // a bulk null here, an array null after a time-out: so does the real server
+		c.Null()
+		return nil
+	}
+	return c.Block(Wait{Keys: c.Args[1:2], Timeout: timeout, OnTimeout: NullArrayReply})
+}
+
+// moveElement moves an element between the ends of two lists, which may be one.
+func moveElement(c *Call, from, to bool) error {
+	key, dstKey := c.Args[1], c.Args[2]
+	src, err := c.Tx.List(key, store.Write)
+	if err != nil {
+		return err
+	}
+	if src == nil {
+		c.Null()
+		return nil
+	}
+	if _, err := c.Tx.List(dstKey, store.Write); err != nil {
+		return err
+	}
+	dst, _ := c.Tx.List(dstKey, store.Create)
+	it := src.End(from)
+	c.writeElement(&it)
+	limit := c.listLimit()
+	if dst == src {
+		src.Rotate(from, to, limit)
+		c.Tx.Settle(key, src, 1)
+		return nil
+	}
+	var scratch [num.MaxIntLen]byte
+	dst.PushOne(it.Text(scratch[:0]), to, limit)
+	src.Drop(1, from, limit)
+	c.Tx.Settle(dstKey, dst, 1)
+	c.Tx.Settle(key, src, 0)
+	return nil
+}
+
+func bpop(c *Call, head bool) error {
+	keys := c.Args[1 : len(c.Args)-1]
+	a := c.From(len(c.Args) - 1)
+	timeout := c.timeout(&a)
+	if a.Err() != nil {
+		return a.Err()
+	}
+	key, l, err := c.firstList(keys)
+	if err != nil {
+		return err
+	}
+	if l == nil {
+		return c.Block(Wait{Keys: keys, Timeout: timeout, OnTimeout: NullArrayReply})
+	}
+	c.Array(2)
+	c.Bulk(key)
+	c.takeOne(key, l, head)
+	return nil
+}
+
+// firstList returns the first of the keys at which there is something, which must be a list; nil if there is nothing.
+func (c *Call) firstList(keys [][]byte) (key []byte, l *list.List, err error) {
+	for _, key := range keys {
+		if l, err := c.Tx.List(key, store.Write); l != nil || err != nil {
+			return key, l, err
+		}
+	}
+	return nil, nil, nil
+}
+
+// lmpopArgs are the arguments LMPOP and BLMPOP share.
+type lmpopArgs struct {
+	keys  [][]byte
+	head  bool
+	count int64
+}
+
+func parseLMPop(a *Args) (o lmpopArgs) {
+	n := a.IntErr(ErrNumKeys)
+	switch {
+	case a.Err() != nil:
+	case n <= 0:
+		a.Fail(ErrNumKeys)
+	case n >= int64(a.Left()):
+		a.Fail(ErrSyntax)
+	default:
+		o.keys = a.Rest()
+		a.i -= len(o.keys) - int(n)
+		o.keys = o.keys[:n]
+	}
+	o.head, o.count = listEnd(a), -1
+	for a.More() {
+		if o.count >= 0 || !a.IsWith("COUNT", 1) {
+			a.Fail(ErrSyntax)
+			break
+		}
+		if o.count = a.IntErr(ErrCountPositive); o.count <= 0 {
+			a.Fail(ErrCountPositive)
+		}
+	}
+	if o.count < 0 {
+		o.count = 1
+	}
+	return o
+}
+
+func lmpop(c *Call) error {
+	a := c.From(1)
+	o := parseLMPop(&a)
+	if a.Err() != nil {
+		return a.Err()
+	}
+	done, err := c.multiPop(&o)
+	if err == nil && !done {
+		c.NullArray()
+	}
+	return err
+}
+
+func blmpop(c *Call) error {
+	a := c.From(2)
+	o := parseLMPop(&a)
+	if a.Err() != nil {
+		return a.Err()
+	}
+	a = c.From(1) // of several errors that of the time-out is told last
+	timeout := c.timeout(&a)
+	if a.Err() != nil {
+		return a.Err()
+	}
+	done, err := c.multiPop(&o)
+	if err == nil && !done {
+		return c.Block(Wait{Keys: o.keys, Timeout: timeout, OnTimeout: NullArrayReply})
+	}
+	return err
+}
+
+// multiPop replies with the name and elements of the first list that has any; done is false if there is none.
+func (c *Call) multiPop(o *lmpopArgs) (done bool, err error) {
+	key, l, err := c.firstList(o.keys)
+	if l == nil || err != nil {
+		return false, err
+	}
+	c.Array(2)
+	c.Bulk(key)
+	c.take(key, l, o.head, o.count)
+	return true, nil
+}
