@@ -31,6 +31,8 @@ var groups = [][]Spec{
 	scanCommands,
 	listCommands,
 	transactionCommands,
+	hashCommands,
+	setCommands,
 	connectionCommands,
 	clientCommands,
 	pubsubCommands,
