@@ -33,6 +33,7 @@ var groups = [][]Spec{
 	transactionCommands,
 	hashCommands,
 	setCommands,
+	zsetCommands,
 	connectionCommands,
 	clientCommands,
 	pubsubCommands,
