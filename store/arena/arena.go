@@ -29,6 +29,7 @@ const (
 	chunkSize  = 1 << chunkShift // bytes
 	offBits    = chunkShift - unitShift
 	offMask    = 1<<offBits - 1
+	maxChunks  = 1 << (32 - offBits)
 	firstSize  = 512       // bytes of the first chunk of a new arena; it doubles by copying up to chunkSize
 	dedicated  = 8 << 10   // blocks of this size and more get a chunk of their own
 	deadBit    = byte(128) // in the first byte of a block
@@ -127,6 +128,9 @@ func (a *Arena) newChunk(size int) int {
 		a.free = a.free[:n-1]
 		a.chunks[i] = chunk{b: make([]byte, size)}
 		return i
+	}
+	if len(a.chunks) == maxChunks {
+		panic("arena: no references are left")
 	}
 	a.chunks = append(a.chunks, chunk{b: make([]byte, size)})
 	return len(a.chunks) - 1
