@@ -89,6 +89,9 @@ const (
 	ErrGetkeysNone      = Error("ERR The command has no key arguments")
 	ErrGetkeysArity     = Error("ERR Invalid number of arguments specified for command")
 	ErrGetkeysArgs      = Error("ERR Invalid arguments specified for command")
+	ErrNoShutdown       = Error("ERR No shutdown in progress.")
+	ErrNeedsRESP3       = Error("ERR RESP2 is not supported by this command")
+	ErrProtocolType     = Error("ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 

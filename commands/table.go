@@ -38,6 +38,9 @@ var groups = [][]Spec{
 	clientCommands,
 	pubsubCommands,
 	commandCommands,
+	configCommands,
+	serverCommands,
+	debugCommands,
 }
 
 // New builds the table for one store. It panics on rows that contradict themselves: they are part of the program.
