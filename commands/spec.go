@@ -112,6 +112,7 @@ type Spec struct {
 	parent   *Spec
 	sub      map[string]*Spec
 	firstKey int // position of the one key, if that is all there is to know about keys; else 0
+	warmKey  int // position of the first key, if it is fixed; else 0
 }
 
 // ID is the index of the command in statistics: dense from 0.

@@ -68,6 +68,9 @@ func (t *Table) add(s *Spec, parent *Spec) {
 	s.id = len(t.all)
 	t.all = append(t.all, s)
 	s.firstKey = isOneKey(s.Keys)
+	if len(s.Keys) > 0 && s.Keys[0].Keyword == "" && !s.Keys[0].NumKeys {
+		s.warmKey = s.Keys[0].Index
+	}
 	switch {
 	case s.Name != strings.ToUpper(s.Name), s.Arity == 0, s.Group == "", s.Since == "", s.Summary == "":
 		panic("commands: incomplete row " + s.full)
@@ -124,6 +127,23 @@ func lookup(m map[string]*Spec, name []byte) *Spec {
 		buf[i] = c
 	}
 	return m[string(buf[:len(name)])]
+}
+
+// Hint begins to fetch the memory of the first key of a request of c that will be run soon.
+func (t *Table) Hint(c *Conn, args [][]byte) (h store.Hint) {
+	if len(args) < 2 {
+		return
+	}
+	s := c.last.spec
+	if s == nil || string(c.last.name) != string(args[0]) {
+		if s = t.Lookup(args[0]); s == nil {
+			return
+		}
+	}
+	if i := s.warmKey; i > 0 && i < len(args) {
+		return c.Env.Store().Warm(c.DB, args[i])
+	}
+	return
 }
 
 // resolve finds the row of a request. For a container it is the row of the subcommand.

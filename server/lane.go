@@ -16,6 +16,7 @@ type lane struct {
 	stats *stats.Loop
 	meter meter
 	out   []byte // reply buffer, lent to the session that runs
+	batch batch  // likewise
 }
 
 func newLane(s *Server) *lane {

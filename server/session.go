@@ -88,7 +88,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		l.stats.Add(stats.NetInput, int64(len(input)))
 	}
 	if !c.Closing {
-		more = s.process(input)
+		more = s.process(l, input)
 	}
 	l.gate.Leave()
 	out = c.Out.Bytes()
@@ -123,62 +123,6 @@ func (s *session) do(n note) {
 			s.conn.Closing = true
 		}
 	}
-}
-
-// process runs the requests in what was kept and in input. What it cannot use it keeps.
-func (s *session) process(input []byte) (more bool) {
-	buf := input
-	if len(s.in) > 0 {
-		s.in = append(s.in, input...)
-		buf = s.in
-	}
-	c := &s.conn
-	if s.hold && len(buf) > 0 {
-		s.keep(buf)
-		return true
-	}
-	if len(buf) > 0 && !s.waiting && !s.paused {
-		c.BeginBatch()
-	}
-	for len(buf) > 0 && !s.waiting && !s.paused && !c.Closing {
-		s.lim.Authenticated = c.Authenticated
-		s.lim.MaxBulk = s.srv.vars.maxBulk.Load()
-		args, n, err := s.rd.Next(buf, &s.lim)
-		if err != nil {
-			s.protocolError(err)
-			buf = nil
-			break
-		}
-		if n == 0 {
-			break
-		}
-		if len(args) > 0 {
-			if isHTTP(args[0]) {
-				s.srv.log.Warningf("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Pulse. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Pulse instance. Connection from %s aborted.", c.Addr)
-				c.Closing = true
-				buf = nil
-				break
-			}
-			switch s.srv.table.Do(c, args) {
-			case commands.Suspended:
-				s.waiting = true
-			case commands.Postponed:
-				s.paused = true
-				s.srv.pause.add(s)
-				n = 0
-			}
-		}
-		buf = buf[n:]
-		if c.Out.Len() >= flushAt {
-			more = len(buf) > 0
-			break
-		}
-	}
-	if c.Closing {
-		buf = nil
-	}
-	s.keep(buf)
-	return more
 }
 
 // keep stores the rest of the input, which may be part of s.in already.

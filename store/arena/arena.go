@@ -17,6 +17,12 @@
 // holes of the old length behind for ever, while a log with evacuation is bounded by its dead share.
 package arena
 
+import (
+	"unsafe"
+
+	"github.com/streampulse/pulse/internal/prefetch"
+)
+
 // Ref names a block; None names no block. References count units of 8 bytes, so one arena spans 32 GiB.
 type Ref uint32
 
@@ -62,6 +68,21 @@ type Arena struct {
 	victim int      // index of the chunk under evacuation, -1 for none, valid when evac
 	pos    int      // next byte to look at in the victim
 	evac   bool
+	view   *view // of chunks, for Warm
+}
+
+// view is what Warm sees of the chunks. It is replaced, never changed, except for the chunks themselves.
+type view struct{ chunks []chunk }
+
+// Warm prefetches the first bytes of block r. Unlike all other methods it may be called by anybody at any time: r and
+// what it is looked up in may be out of date, and the worst that comes of it is a useless prefetch.
+func (a *Arena) Warm(r Ref) {
+	v, i := a.view, int(r>>offBits)
+	if v == nil || i >= len(v.chunks) {
+		return
+	}
+	p := uintptr(unsafe.Pointer(unsafe.SliceData(v.chunks[i].b))) + uintptr(r&offMask)<<unitShift
+	prefetch.Lines(p, p+63)
 }
 
 func roundUp(n int) int { return (n + 7) &^ 7 }
@@ -133,6 +154,7 @@ func (a *Arena) newChunk(size int) int {
 		panic("arena: no references are left")
 	}
 	a.chunks = append(a.chunks, chunk{b: make([]byte, size)})
+	a.view = &view{a.chunks}
 	return len(a.chunks) - 1
 }
 

@@ -50,6 +50,7 @@ type Index struct {
 	depth uint8
 	n     int
 	segs  int
+	view  *view // of dir and depth, for peek.go
 }
 
 // Len returns the number of references in the index.
@@ -152,6 +153,7 @@ func (x *Index) Insert(h uint64, ref uint32, o Hasher) {
 	if x.dir == nil {
 		x.dir = []*segment{{}}
 		x.segs = 1
+		x.view = &view{x.dir, 0}
 	}
 	s := x.dir[x.slotOf(h)]
 	for s.n == slots {
@@ -174,6 +176,7 @@ func (x *Index) split(s *segment, h uint64, o Hasher) {
 		}
 		x.dir = dir
 		x.depth++
+		x.view = &view{x.dir, x.depth}
 	}
 	// Hash all entries first: the loads are independent, so their cache misses overlap.
 	var hs [slots]uint64

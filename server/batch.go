@@ -1,0 +1,138 @@
+package server
+
+import (
+	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/store"
+)
+
+// batch is a pipeline's next requests, parsed but not run yet. They are parsed ahead so that the memory of all their keys
+// can be fetched at once (store.Warm); they are run one after the other all the same.
+type batch struct {
+	reqs  [maxBatch]request
+	n     int
+	args  [][]byte // of all requests
+	hints [maxBatch]store.Hint
+}
+
+type request struct {
+	args [][]byte // nil for input that is to be skipped
+	size int      // bytes of input
+}
+
+const (
+	maxBatch     = 16
+	maxBatchArgs = 1024
+)
+
+// parse fills b with whole requests from the start of buf. An error is that of the input behind the last of them.
+func (s *session) parse(b *batch, buf []byte) error {
+	s.lim.Authenticated = s.conn.Authenticated
+	s.lim.MaxBulk = s.srv.vars.maxBulk.Load()
+	limit := maxBatch
+	if !s.conn.Authenticated {
+		limit = 1 // the limits change with AUTH
+	}
+	if cap(b.args) > maxBatchArgs {
+		b.args = nil
+	}
+	b.args = b.args[:0]
+	for b.n = 0; b.n < limit && len(buf) > 0 && len(b.args) < maxBatchArgs; b.n++ {
+		args, n, err := s.rd.Next(buf, &s.lim)
+		if n == 0 {
+			return err
+		}
+		r := &b.reqs[b.n]
+		at := len(b.args)
+		b.args = append(b.args, args...)
+		r.args, r.size = b.args[at:len(b.args):len(b.args)], n
+		buf = buf[n:]
+	}
+	return nil
+}
+
+// warm fetches the memory of the keys of a batch of several requests.
+func (s *session) warm(b *batch) {
+	if !store.CanWarm || b.n < 2 {
+		return
+	}
+	for i := range b.n {
+		b.hints[i] = s.srv.table.Hint(&s.conn, b.reqs[i].args)
+	}
+	for i := range b.n {
+		b.hints[i].Warm()
+	}
+}
+
+// process runs the requests in what was kept and in input. What it cannot use it keeps.
+func (s *session) process(l *lane, input []byte) (more bool) {
+	buf := input
+	if len(s.in) > 0 {
+		s.in = append(s.in, input...)
+		buf = s.in
+	}
+	c := &s.conn
+	if s.hold && len(buf) > 0 {
+		s.keep(buf)
+		return true
+	}
+	if len(buf) > 0 && s.runnable() {
+		c.BeginBatch()
+	}
+	b := &l.batch
+	for len(buf) > 0 && s.runnable() {
+		err := s.parse(b, buf)
+		s.warm(b)
+		used, done := 0, 0
+		for done < b.n && s.runnable() && c.Out.Len() < flushAt {
+			used += s.run(&b.reqs[done])
+			done++
+		}
+		buf = buf[used:]
+		if done < b.n || !s.runnable() {
+			s.rd.Reset() // what was parsed ahead is parsed again later
+			more = s.runnable() && len(buf) > 0
+			break
+		}
+		if err != nil {
+			s.protocolError(err)
+			break
+		}
+		if b.n == 0 {
+			break
+		}
+		if c.Out.Len() >= flushAt {
+			more = len(buf) > 0
+			break
+		}
+	}
+	if c.Closing {
+		buf = nil
+	}
+	s.keep(buf)
+	return more
+}
+
+// runnable reports whether the next request may run.
+func (s *session) runnable() bool { return !s.waiting && !s.paused && !s.conn.Closing }
+
+// run runs one request and returns how many bytes of input it used up.
+func (s *session) run(r *request) int {
+	if len(r.args) == 0 {
+		return r.size
+	}
+	c := &s.conn
+	if isHTTP(r.args[0]) {
+		s.srv.log.Warningf("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Pulse. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Pulse instance. Connection from %s aborted.", c.Addr)
+		c.Closing = true
+		return r.size
+	}
+	switch s.srv.table.Do(c, r.args) {
+	case commands.Suspended:
+		s.waiting = true
+	case commands.Postponed:
+		s.paused = true
+		s.srv.pause.add(s)
+		return 0
+	}
+	return r.size
+}
