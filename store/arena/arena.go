@@ -192,11 +192,11 @@ func (a *Arena) Space() int { return a.space }
 // Live returns the bytes of all live blocks.
 func (a *Arena) Live() int { return a.live }
 
-// Wasteful reports whether more than a fifth of the arena, and more than two chunks, is neither live nor free space
-// at the head. Compact is worth calling then.
+// Wasteful reports whether Compact is worth calling: a fifth of a large arena, or half of a small one and more than a
+// chunk, is not live. The free space of the head counts as such.
 func (a *Arena) Wasteful() bool {
 	dead := a.space - a.live
-	return a.evac || dead > 3*chunkSize && dead > a.space/5
+	return a.evac || dead > 3*chunkSize && dead > a.space/5 || dead > chunkSize && dead > a.space/2
 }
 
 // Compact evacuates at most about budget bytes of live blocks from the chunk with the fewest of them. It is cheap to

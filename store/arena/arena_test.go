@@ -238,6 +238,28 @@ func TestSmallArenaIsSmall(t *testing.T) {
 	}
 }
 
+// TestSmallArenaUnderChurn: there may be many small arenas, so even their waste counts.
+func TestSmallArenaUnderChurn(t *testing.T) {
+	m := newModel(t)
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 500 {
+		m.alloc(60 + r.IntN(80))
+	}
+	most := 0
+	for range 20_000 {
+		m.free(r.IntN(len(m.ids)))
+		m.alloc(60 + r.IntN(80))
+		if m.a.Wasteful() {
+			m.a.Compact(m, 1024)
+		}
+		most = max(most, m.a.Space())
+	}
+	m.check()
+	if most > 3*chunkSize {
+		t.Errorf("%d bytes were held for %d", most, m.a.Live())
+	}
+}
+
 func TestWalkStops(t *testing.T) {
 	m := newModel(t)
 	for range 10 {
