@@ -6,9 +6,9 @@ import (
 	"github.com/streampulse/pulse/store"
 )
 
-// maxDrawReply bounds the reply to a negative count, which asks for as many elements as it likes of whatever there
-// is, in bytes.
-const maxDrawReply = 1 << 30
+// maxDrawReply bounds the reply to a negative count, in bytes: such a request asks for as many elements as it likes of
+// whatever there is. It is as long as the longest string may be, and only tests change it.
+var maxDrawReply = 512 << 20
 
 // drawCount takes a count whose sign says whether an element may be returned more than once.
 func drawCount(a *Args) int64 {
@@ -20,7 +20,7 @@ func drawCount(a *Args) int64 {
 }
 
 // drawsTooMuch reports whether n random elements are more than a reply may hold, however short they are.
-func drawsTooMuch(n int64) bool { return n > maxDrawReply/int64(len("$0\r\n\r\n")) }
+func drawsTooMuch(n int64) bool { return n > int64(maxDrawReply/len("$0\r\n\r\n")) }
 
 func hrandfield(c *Call) error {
 	if len(c.Args) == 2 {
