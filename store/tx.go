@@ -42,6 +42,9 @@ type Tx struct {
 	Expired int64
 }
 
+// keepScratch is how many bytes of texts of integers a Tx keeps room for.
+const keepScratch = 64 << 10
+
 // Key is a name in a numbered database.
 type Key struct {
 	DB   int
@@ -59,6 +62,9 @@ func (tx *Tx) BeginAt(db int, now int64) {
 	tx.db, tx.now = db, now
 	tx.changes = 0
 	tx.ready = tx.ready[:0]
+	if cap(tx.scratch) > keepScratch {
+		tx.scratch = nil // many integers were read at once; one Tx lives as long as its loop
+	}
 	tx.scratch = tx.scratch[:0]
 }
 
