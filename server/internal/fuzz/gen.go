@@ -1,0 +1,320 @@
+package fuzz
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/streampulse/pulse/commands"
+)
+
+// request is one request and how to judge what is answered to it.
+type request struct {
+	spec *commands.Spec // nil: its name was spoilt
+	args []string
+	rule rule
+}
+
+// unit is requests that are sent together or not at all.
+type unit []request
+
+// excluded are commands that are not sent, by full name or container, with the reason.
+var excluded = map[string]string{
+	"quit": "ends the connection", "reset": "changes the protocol under the reader", "hello": "tells ids and versions",
+	"auth": "there are no users", "shutdown": "ends the server", "monitor": "makes other replies",
+	"subscribe": "has any number of replies", "unsubscribe": "has any number of replies", "psubscribe": "has any number of replies",
+	"punsubscribe": "has any number of replies", "ssubscribe": "has any number of replies", "sunsubscribe": "has any number of replies",
+	"sync": "makes a replica", "psync": "makes a replica", "replicaof": "makes a replica", "slaveof": "makes a replica",
+	"replconf": "makes a replica", "failover": "needs replicas", "wait": "may wait for ever", "waitaof": "may wait for ever",
+	"debug": "is not for clients", "info": "tells about the process", "config": "changes what later epochs rely on",
+	"memory": "tells about the process", "latency": "tells about the process", "slowlog": "tells about the process",
+	"save": "touches the disk", "bgsave": "touches the disk", "bgrewriteaof": "touches the disk", "lastsave": "touches the disk",
+	"module": "there are no modules", "cluster": "there is no cluster", "acl": "changes what later epochs rely on",
+	"role": "tells about replicas", "lolwut": "is art", "time": "is the clock", "command|docs": "has tests of its own",
+	"command": "has tests of its own", "command|info": "has tests of its own", "command|list": "has tests of its own",
+	"command|count": "has tests of its own", "client|id": "tells ids", "client|info": "tells ids", "client|list": "tells ids",
+	"client|kill": "ends connections", "client|reply": "makes other replies", "client|pause": "stops both servers",
+	"client|unblock": "tells ids", "client|tracking": "makes pushes", "dump": "bytes depend on the version of RDB",
+	"restore": "bytes depend on the version of RDB", "migrate": "needs a third server", "asking": "there is no cluster",
+	"readonly": "there is no cluster", "readwrite": "there is no cluster", "script|kill": "depends on time",
+	"function|kill": "depends on time", "function|dump": "bytes depend on the version of RDB",
+	"function|stats": "tells about the process", "pfselftest": "is not for clients", "pfdebug": "is not for clients",
+	"restore-asking": "bytes depend on the version of RDB", "object|freq": "is drawn at random",
+	"client|maint_notifications": "is newer than the oracle", "script|flush": "is seen by other connections only",
+}
+
+// weights are how often a command comes compared to others, in hundredths; 100 if it is not here.
+var weights = map[string]int{
+	"set": 400, "rpush": 300, "lpush": 300, "sadd": 500, "zadd": 500, "hset": 500, "hmset": 200, "mset": 200, "append": 200,
+	"xadd": 600, "setbit": 200, "pfadd": 300, "geoadd": 400, "incr": 200, "zincrby": 200, "hincrby": 200,
+	"flushall": 4, "flushdb": 6, "swapdb": 10, "select": 10, "move": 30, "del": 40, "unlink": 40, "rename": 40, "copy": 60,
+	"blpop": 15, "brpop": 15, "blmove": 15, "brpoplpush": 15, "blmpop": 15, "bzpopmin": 15, "bzpopmax": 15, "bzmpop": 15,
+	"expire": 40, "pexpire": 40, "expireat": 40, "pexpireat": 40, "setex": 40, "psetex": 40, "keys": 30, "scan": 30,
+	"multi": 0, "exec": 10, "discard": 10, "watch": 40, "unwatch": 20, "eval": 300,
+}
+
+// generator draws requests.
+type generator struct {
+	source
+	grammars []grammar
+	total    int // sum of the weights
+}
+
+// grammar is a command with its parsed syntax.
+type grammar struct {
+	spec   *commands.Spec
+	syntax node
+	words  []string // the name, in upper case: one word or two
+	weight int
+}
+
+// newGenerator reads the table. known tells which commands the oracle has: for a full name it returns a function that
+// tells which tokens, or nil.
+func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string) func(token string) bool) (*generator, error) {
+	g := &generator{}
+	add := func(s *commands.Spec, words ...string) error {
+		name := s.FullName()
+		tokens := known(name)
+		if s.Run == nil || tokens == nil || excluded[name] != "" || excluded[strings.ToLower(words[0])] != "" && len(words) == 1 {
+			return nil
+		}
+		if len(words) == 2 && excluded[strings.ToLower(words[0])] != "" && strings.ToLower(words[0]) != "command" {
+			return nil
+		}
+		if only != nil && !only.MatchString(name) {
+			return nil
+		}
+		n, err := parseSyntax(s.Syntax)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if n, ok := prune(n, tokens); ok {
+			w, ok := weights[name]
+			if !ok {
+				w = 100
+			}
+			if w > 0 {
+				g.grammars = append(g.grammars, grammar{s, n, words, w})
+				g.total += w
+			}
+		}
+		return nil
+	}
+	for _, s := range t.Commands() {
+		if err := add(s, s.Name); err != nil {
+			return nil, err
+		}
+		for i := range s.Sub {
+			if err := add(&s.Sub[i], s.Name, s.Sub[i].Name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(g.grammars) == 0 {
+		return nil, fmt.Errorf("fuzz: no command is left")
+	}
+	return g, nil
+}
+
+// seed starts the sequence of an epoch.
+func (g *generator) seed(seed, epoch uint64) { g.source = source{rand.New(rand.NewPCG(seed, epoch))} }
+
+func (g *generator) grammar() *grammar {
+	n := g.IntN(g.total)
+	for i := range g.grammars {
+		if n -= g.grammars[i].weight; n < 0 {
+			return &g.grammars[i]
+		}
+	}
+	panic("fuzz: weights do not add up")
+}
+
+// next draws a unit.
+func (g *generator) next() []unit {
+	if g.oneIn(40) {
+		return g.transaction()
+	}
+	return []unit{g.one(false)}
+}
+
+// transaction draws MULTI, some requests and EXEC. They are units of their own, so that any of them may turn out not to
+// matter.
+func (g *generator) transaction() []unit {
+	units := []unit{{plain("MULTI")}}
+	for range g.IntN(6) {
+		units = append(units, g.one(true))
+	}
+	end := "EXEC"
+	if g.oneIn(8) {
+		end = pick(g.source, []string{"DISCARD", "MULTI", "WATCH"})
+	}
+	if end != "DISCARD" && end != "EXEC" {
+		units = append(units, unit{plain(end)})
+		end = "EXEC"
+	}
+	return append(units, unit{plain(end)})
+}
+
+func plain(args ...string) request { return request{args: args} }
+
+// one draws a request, with what must follow it so that the servers stay comparable.
+func (g *generator) one(inMulti bool) unit {
+	gr := g.grammar()
+	r := request{spec: gr.spec}
+	r.args = append(r.args, gr.words...)
+	r.args = g.arguments(r.args, gr)
+	if g.oneIn(7) {
+		g.mutate(&r)
+	}
+	if g.oneIn(10) {
+		r.args[0] = strings.ToLower(r.args[0])
+	}
+	guard(g.source, &r, inMulti)
+	r.rule = ruleOf(gr.spec, r.args)
+	return withFollowers(r)
+}
+
+// arguments appends arguments that fit the grammar.
+func (g *generator) arguments(args []string, gr *grammar) []string {
+	b := builder{g: g, group: gr.spec.Group, args: args, numKeys: -1}
+	b.add(&gr.syntax)
+	args = b.args
+	if b.numKeys >= 0 {
+		n := strconv.Itoa(b.keys)
+		if g.oneIn(15) {
+			n = g.integer()
+		}
+		args[b.numKeys] = n
+	}
+	return bounds(g.source, gr.spec, args)
+}
+
+// builder makes a request from a grammar.
+type builder struct {
+	g       *generator
+	group   commands.Group
+	args    []string
+	numKeys int // where the number of keys stands, or -1
+	keys    int // keys behind it
+}
+
+func (b *builder) add(n *node) {
+	switch n.kind {
+	case tokenNode:
+		t := n.text
+		if b.g.oneIn(6) {
+			t = strings.ToLower(t)
+		}
+		b.args = append(b.args, strings.Trim(t, `"`))
+	case valueNode:
+		b.value(n.text)
+	case seqNode:
+		for i := range n.subs {
+			b.add(&n.subs[i])
+		}
+	case oneOfNode:
+		b.add(&n.subs[b.g.IntN(len(n.subs))])
+	case optNode:
+		if b.g.IntN(3) == 0 {
+			b.add(&n.subs[0])
+		}
+	case repeatNode, manyNode:
+		times := b.g.IntN(4)
+		if b.g.oneIn(30) {
+			times = b.g.IntN(40)
+		}
+		if n.kind == repeatNode {
+			times++
+		}
+		for range times {
+			b.add(&n.subs[0])
+		}
+	}
+}
+
+func (b *builder) value(name string) {
+	var v string
+	switch draw := values[name]; {
+	case name == "numkeys":
+		b.numKeys, b.keys = len(b.args), 0
+	case name == "key" && b.numKeys >= 0:
+		b.keys++
+		v = b.g.key(b.group)
+	case draw != nil:
+		v = draw(b.g.source, b.group)
+	default:
+		v = b.g.member()
+	}
+	b.args = append(b.args, v)
+}
+
+// bounds replaces the ends of a range by what its options ask for: they stand before the options.
+func bounds(s source, spec *commands.Spec, args []string) []string {
+	from := 2
+	lex := strings.Contains(spec.Name, "LEX")
+	score := false
+	switch spec.Name {
+	case "ZRANGESTORE":
+		from = 3
+		fallthrough
+	case "ZRANGE":
+		for _, a := range args {
+			lex = lex || strings.EqualFold(a, "BYLEX")
+			score = score || strings.EqualFold(a, "BYSCORE")
+		}
+	}
+	for i := from; i < min(from+2, len(args)) && !s.oneIn(20); i++ {
+		switch {
+		case lex:
+			args[i] = s.lexBound()
+		case score:
+			args[i] = s.scoreBound()
+		case spec.Name == "ZRANGE" || spec.Name == "ZRANGESTORE":
+			args[i] = s.index()
+		}
+	}
+	return args
+}
+
+// mutate makes a request that the grammar does not allow, or just might not.
+func (g *generator) mutate(r *request) {
+	n := len(r.args)
+	i := g.IntN(n)
+	switch g.IntN(8) {
+	case 0: // drop
+		if n > 1 && i > 0 {
+			r.args = append(r.args[:i:i], r.args[i+1:]...)
+		}
+	case 1: // duplicate
+		if i > 0 {
+			r.args = append(r.args[:i:i], r.args[i-1:]...)
+		}
+	case 2: // swap
+		if j := g.IntN(n); i > 0 && j > 0 {
+			r.args[i], r.args[j] = r.args[j], r.args[i]
+		}
+	case 3: // the name alone, or cut
+		if i > 0 {
+			r.args = r.args[:i]
+		}
+	case 4:
+		r.args = append(r.args, g.member())
+	case 5:
+		if i > 0 {
+			r.args[i] = pick(g.source, edgeInts)
+		}
+	case 6:
+		if i > 0 {
+			r.args[i] = g.rareText()
+		}
+	case 7:
+		if g.oneIn(4) {
+			r.args[0] += "q"
+			r.spec = nil
+		} else if i > 0 {
+			r.args[i] = g.key(commands.GroupGeneric)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package fuzz
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/streampulse/pulse/commands"
+)
+
+const (
+	// minSeconds is the shortest time to live: long enough that nothing expires while a run lasts.
+	minSeconds = 100_000
+	// maxBlock is the longest time that a blocking command may wait, in seconds.
+	maxBlock = 0.005
+	// maxOffset bounds how far a string is extended, in bytes or bits.
+	maxOffset = 100_000
+	// maxDraws bounds how many members may be drawn with repetition.
+	maxDraws = 500
+)
+
+// guard changes arguments that would make a request depend on the clock, wait for long, or need very much memory. It
+// looks at all arguments alike, because mutations may have moved them.
+func guard(s source, r *request, inMulti bool) {
+	name := strings.ToUpper(r.args[0])
+	for i := 1; i < len(r.args); i++ {
+		n, err := strconv.ParseInt(r.args[i], 10, 64)
+		if err != nil {
+			n = 0
+		}
+		switch name {
+		case "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "GETEX", "SET", "HEXPIRE", "HPEXPIRE":
+			if err == nil && i > 1 && n > 0 && n < minSeconds*1000 && isDeadline(r.args, i) {
+				r.args[i] = s.soon()
+			}
+		case "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP":
+			first := name == "BLMPOP" || name == "BZMPOP"
+			if !inMulti && first == (i == 1) && first != (i == len(r.args)-1) && waitsTooLong(r.args[i]) {
+				r.args[i] = "0.001"
+			}
+		case "XREAD", "XREADGROUP":
+			if strings.EqualFold(r.args[i-1], "BLOCK") && err == nil && (n == 0 && !inMulti || n > 5) {
+				r.args[i] = "1"
+			}
+		case "SETRANGE", "SETBIT", "BITFIELD", "BITPOS", "BITCOUNT":
+			digits := strings.TrimPrefix(r.args[i], "#")
+			if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n > maxOffset && n < math.MaxInt64/64 {
+				r.args[i] = "1000"
+			}
+		case "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER":
+			if err == nil && n < -maxDraws && n > math.MinInt64 {
+				r.args[i] = "-7"
+			}
+		case "XADD":
+			if r.args[i] == "*" {
+				r.args[i] = "5-*"
+			}
+		}
+	}
+}
+
+// soon is a time to live that is both far enough as milliseconds and in range as seconds.
+func (s source) soon() string { return strconv.FormatInt(minSeconds*1000+s.Int64N(1e9), 10) }
+
+// isDeadline: SET's value may be any number.
+func isDeadline(args []string, i int) bool {
+	switch strings.ToUpper(args[i-1]) {
+	case "EX", "PX":
+		return true
+	}
+	switch strings.ToUpper(args[0]) {
+	case "SET", "GETEX":
+		return false
+	}
+	return i == 2
+}
+
+func waitsTooLong(arg string) bool {
+	f, err := strconv.ParseFloat(arg, 64)
+	if err != nil {
+		// Forms that only C's strtod takes are drawn nowhere but in edge values, none of which waits.
+		return false
+	}
+	return f == 0 || f > maxBlock && f < math.MaxInt64/1000
+}
+
+// withFollowers adds the requests that make a random reply checkable: what SPOP left, what SRANDMEMBER drew from.
+func withFollowers(r request) unit {
+	if r.spec == nil || len(r.args) < 2 || r.spec.Group == commands.GroupGeneric {
+		return unit{r}
+	}
+	key := r.args[1]
+	switch r.rule {
+	case rulePopped:
+		return unit{r, {args: []string{"SMEMBERS", key}, rule: ruleRest}, plain("DEL", key)}
+	case ruleDrawn:
+		read := map[commands.Group][]string{
+			commands.GroupSet:  {"SMEMBERS", key},
+			commands.GroupHash: {"HGETALL", key},
+			commands.GroupZSet: {"ZRANGE", key, "0", "-1", "WITHSCORES"},
+		}[r.spec.Group]
+		if read != nil {
+			return unit{r, {args: read, rule: ruleDrawnFrom}}
+		}
+	}
+	return unit{r}
+}

@@ -1,0 +1,416 @@
+package fuzz
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/streampulse/pulse/internal/resp"
+)
+
+const (
+	// epochRequests is about how many requests an epoch has.
+	epochRequests = 400
+	// maxPipeline is the largest number of requests that are sent before a reply is read.
+	maxPipeline = 20
+	// replyTimeout is how long a reply may take: nothing that is sent waits for long.
+	replyTimeout = 10 * time.Second
+)
+
+// Run runs until Options.Requests have been sent or there are enough findings. The error says that the run itself failed.
+func Run(o Options) (Report, error) {
+	if o.MaxFindings == 0 {
+		o.MaxFindings = 10
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
+	r := &runner{o: o}
+	r.report.Known = map[string]int{}
+	if err := r.prepare(); err != nil {
+		return r.report, err
+	}
+	seen := map[string]int{}
+	for r.report.Requests < o.Requests && len(r.report.Findings) < o.MaxFindings {
+		epoch := r.report.Epochs
+		r.report.Epochs++
+		units := r.draw(epoch)
+		d, err := r.play(epoch, units)
+		if err != nil {
+			return r.report, err
+		}
+		if d == nil {
+			continue
+		}
+		sign := d.sign()
+		if seen[sign]++; seen[sign] > 1 {
+			continue
+		}
+		f := r.shrink(epoch, units, d)
+		r.report.Findings = append(r.report.Findings, f)
+		o.Log("%s", f)
+	}
+	r.close()
+	return r.report, nil
+}
+
+type runner struct {
+	o            Options
+	gen          *generator
+	oracle, ours link
+	report       Report
+	quiet        bool // a replay: nothing is counted
+	canConfigure bool
+
+	// State of the session that both connections are in.
+	queue   []*request // of MULTI
+	before  pair
+	db      string
+	lastErr bool
+}
+
+// link is a connection to one server.
+type link struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (l *link) open(dial func() (net.Conn, error)) (err error) {
+	l.close()
+	if l.conn, err = dial(); err != nil {
+		return err
+	}
+	l.in = bufio.NewReaderSize(l.conn, 64<<10)
+	return nil
+}
+
+func (l *link) close() {
+	if l.conn != nil {
+		l.conn.Close()
+		l.conn = nil
+	}
+}
+
+// ask sends one request and returns the reply.
+func (l *link) ask(args ...string) ([]byte, error) {
+	l.conn.SetDeadline(time.Now().Add(replyTimeout))
+	if _, err := l.conn.Write(encode(nil, args)); err != nil {
+		return nil, err
+	}
+	return readReply(l.in, nil)
+}
+
+func encode(dst []byte, args []string) []byte {
+	dst = append(strconv.AppendInt(append(dst, '*'), int64(len(args)), 10), '\r', '\n')
+	for _, a := range args {
+		dst = append(strconv.AppendInt(append(dst, '$'), int64(len(a)), 10), '\r', '\n')
+		dst = append(append(dst, a...), '\r', '\n')
+	}
+	return dst
+}
+
+func (r *runner) close() {
+	r.oracle.close()
+	r.ours.close()
+}
+
+// prepare asks the oracle what it knows and makes the generator.
+func (r *runner) prepare() error {
+	if err := r.oracle.open(r.o.Oracle); err != nil {
+		return err
+	}
+	defer r.close()
+	docs, err := r.oracle.ask("COMMAND", "DOCS")
+	if err != nil {
+		return err
+	}
+	tokens := oracleTokens(decode(docs))
+	if len(tokens) == 0 {
+		return fmt.Errorf("fuzz: the oracle has no COMMAND DOCS")
+	}
+	r.gen, err = newGenerator(r.o.Table, r.o.Only, func(name string) func(string) bool {
+		t, ok := tokens[name]
+		if !ok {
+			return nil
+		}
+		return func(token string) bool { return t[strings.Trim(token, `"`)] }
+	})
+	r.canConfigure = r.o.Table.Lookup([]byte("config")) != nil
+	return err
+}
+
+// oracleTokens collects the tokens in the arguments of each command, by full name, from the reply to COMMAND DOCS in RESP2.
+func oracleTokens(docs resp.Value) map[string]map[string]bool {
+	out := map[string]map[string]bool{}
+	for i := 0; i+1 < len(docs.Elems); i += 2 {
+		name := string(docs.Elems[i].Str)
+		t := map[string]bool{}
+		fields := docs.Elems[i+1].Elems
+		for j := 0; j+1 < len(fields); j += 2 {
+			switch string(fields[j].Str) {
+			case "arguments":
+				collectTokens(fields[j+1], t)
+			case "subcommands":
+				for name, t := range oracleTokens(fields[j+1]) {
+					out[name] = t
+				}
+			}
+		}
+		out[name] = t
+	}
+	return out
+}
+
+func collectTokens(v resp.Value, into map[string]bool) {
+	for i, e := range v.Elems {
+		if string(e.Str) == "token" && i+1 < len(v.Elems) && i%2 == 0 {
+			into[string(v.Elems[i+1].Str)] = true
+		}
+		collectTokens(e, into)
+	}
+}
+
+// draw makes the units of an epoch.
+func (r *runner) draw(epoch int) []unit {
+	r.gen.seed(r.o.Seed, uint64(epoch))
+	var units []unit
+	for n := 0; n < epochRequests; {
+		for _, u := range r.gen.next() {
+			units = append(units, u)
+			n += len(u)
+		}
+	}
+	return units
+}
+
+// setups are parameters that an epoch may have; those that the oracle lacks are ours alone.
+var setups = [][]string{
+	nil,
+	{"hash-max-listpack-entries", "4", "hash-max-listpack-value", "8", "zset-max-listpack-entries", "4", "zset-max-listpack-value", "8", "set-max-intset-entries", "3", "list-max-listpack-size", "3"},
+	{"hash-max-listpack-entries", "0", "zset-max-listpack-entries", "0", "set-max-intset-entries", "0", "list-max-listpack-size", "1"},
+	{"list-max-listpack-size", "2", "list-compress-depth", "1", "hash-max-listpack-value", "1", "zset-max-listpack-value", "1"},
+}
+
+var defaultSetup = []string{"hash-max-listpack-entries", "128", "hash-max-listpack-value", "64", "zset-max-listpack-entries", "128", "zset-max-listpack-value", "64", "set-max-intset-entries", "512", "list-max-listpack-size", "-2", "list-compress-depth", "0"}
+
+func (r *runner) setup(epoch int) []string {
+	if !r.canConfigure {
+		return nil
+	}
+	return setups[epoch%len(setups)]
+}
+
+// begin opens the connections of an epoch to two empty servers.
+func (r *runner) begin(epoch int) error {
+	r.queue, r.before, r.db = nil, pair{}, "0"
+	for i, l := range []*link{&r.oracle, &r.ours} {
+		if err := l.open([]func() (net.Conn, error){r.o.Oracle, r.o.Ours}[i]); err != nil {
+			return err
+		}
+		requests := [][]string{{"FLUSHALL"}}
+		if r.canConfigure {
+			requests = append(requests, append([]string{"CONFIG", "SET"}, defaultSetup...))
+			if s := r.setup(epoch); s != nil {
+				requests = append(requests, append([]string{"CONFIG", "SET"}, s...))
+			}
+		}
+		for _, args := range requests {
+			reply, err := l.ask(args...)
+			if err != nil {
+				return err
+			}
+			if string(reply) != "+OK\r\n" {
+				return fmt.Errorf("fuzz: %v: %q", args, reply)
+			}
+		}
+		if epoch%3 == 2 {
+			if _, err := l.ask("HELLO", "3"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mismatch is a difference as it is met.
+type mismatch struct {
+	unit    int // index; len(units) if it is in the state afterwards
+	request request
+	pair
+}
+
+func (d *mismatch) name() string { return strings.ToLower(d.request.args[0]) }
+
+// sign is the same for differences that probably have the same cause.
+func (d *mismatch) sign() string {
+	head := func(b []byte) string {
+		if i := bytes.IndexByte(b, '\r'); i >= 0 {
+			b = b[:i]
+		}
+		if len(b) > 0 && b[0] != '-' {
+			b = b[:1]
+		}
+		return string(b[:min(len(b), 32)])
+	}
+	return d.name() + head(d.oracle) + head(d.ours)
+}
+
+// play sends the units to both servers, as a new epoch, and returns the first difference, if there is one.
+func (r *runner) play(epoch int, units []unit) (*mismatch, error) {
+	if err := r.begin(epoch); err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(r.o.Seed, uint64(epoch)^1<<63))
+	var batch []*request
+	var at []int
+	flush := func() *mismatch {
+		d, i := r.exchange(batch)
+		if d != nil {
+			d.unit = at[i]
+		}
+		batch, at = batch[:0], at[:0]
+		return d
+	}
+	size := 1 + rng.IntN(maxPipeline)
+	for i := range units {
+		for j := range units[i] {
+			batch, at = append(batch, &units[i][j]), append(at, i)
+		}
+		if len(batch) >= size {
+			if d := flush(); d != nil {
+				return d, nil
+			}
+			size = 1 + rng.IntN(maxPipeline)
+		}
+	}
+	if d := flush(); d != nil {
+		return d, nil
+	}
+	d := r.checkState()
+	if d != nil {
+		d.unit = len(units)
+	}
+	return d, nil
+}
+
+// exchange sends requests to both servers at once and judges the replies. It returns the index of the first difference.
+func (r *runner) exchange(batch []*request) (*mismatch, int) {
+	var out []byte
+	for _, q := range batch {
+		out = encode(out, q.args)
+	}
+	deadline := time.Now().Add(replyTimeout)
+	for _, l := range []*link{&r.oracle, &r.ours} {
+		l.conn.SetDeadline(deadline)
+		// Replies may fill both directions before all is sent.
+		go func(c net.Conn) { _, _ = c.Write(out) }(l.conn)
+	}
+	for i, q := range batch {
+		var p pair
+		var errA, errB error
+		p.oracle, errA = readReply(r.oracle.in, nil)
+		p.ours, errB = readReply(r.ours.in, nil)
+		if errA != nil {
+			p.oracle = fmt.Appendf(p.oracle, "(%v)", errA)
+		}
+		if errB != nil {
+			p.ours = fmt.Appendf(p.ours, "(%v)", errB)
+		}
+		if !r.quiet {
+			r.report.Requests++
+			if len(p.oracle) > 0 && p.oracle[0] == '-' {
+				r.report.Errors++
+			}
+		}
+		if errA != nil || errB != nil || !r.judge(q, p) {
+			return &mismatch{request: *q, pair: p}, i
+		}
+		r.before = p
+	}
+	return nil, 0
+}
+
+// judge compares the replies to a request and follows the state of the session.
+func (r *runner) judge(q *request, p pair) bool {
+	name := strings.ToUpper(q.args[0])
+	if bytes.Equal(p.oracle, p.ours) {
+		switch string(p.oracle) {
+		case "+QUEUED\r\n":
+			r.queue = append(r.queue, q)
+			return true
+		case "+OK\r\n":
+			if name == "SELECT" {
+				r.db = q.args[1]
+			}
+		}
+	}
+	if name == "EXEC" || name == "DISCARD" {
+		queue := r.queue
+		r.queue = nil
+		a, b := decode(p.oracle), decode(p.ours)
+		if name == "EXEC" && a.Type == '*' && b.Type == '*' && len(a.Elems) == len(queue) && len(b.Elems) == len(queue) && !a.Null {
+			return r.judgeAll(queue, a.Elems, b.Elems)
+		}
+	}
+	return compare(q, p, r.before) || r.known(q, p)
+}
+
+// judgeAll compares the elements of EXEC's reply.
+func (r *runner) judgeAll(queue []*request, a, b []resp.Value) bool {
+	var beforeA, beforeB resp.Value
+	for i, q := range queue {
+		if !compareValues(q, a[i], b[i], beforeA, beforeB) && !r.known(q, pair{wire(nil, a[i]), wire(nil, b[i])}) {
+			return false
+		}
+		if strings.EqualFold(q.args[0], "SELECT") && string(a[i].Str) == "OK" {
+			r.db = q.args[1]
+		}
+		beforeA, beforeB = a[i], b[i]
+	}
+	return true
+}
+
+func (r *runner) known(q *request, p pair) bool {
+	name := strings.ToLower(q.args[0])
+	if q.spec != nil {
+		name = q.spec.FullName()
+	}
+	reason := known(name, p)
+	if reason != "" && !r.quiet {
+		r.report.Known[reason]++
+	}
+	return reason != ""
+}
+
+// wire encodes a decoded reply again.
+func wire(dst []byte, v resp.Value) []byte {
+	head := func(n int) { dst = append(strconv.AppendInt(append(dst, v.Type), int64(n), 10), '\r', '\n') }
+	switch {
+	case v.Null:
+		if v.Type == '_' {
+			return append(dst, "_\r\n"...)
+		}
+		head(-1)
+	case v.Type == ':':
+		head(int(v.Int))
+	case slices.Contains([]byte("$!="), v.Type):
+		head(len(v.Str))
+		dst = append(append(dst, v.Str...), '\r', '\n')
+	case slices.Contains([]byte("*~>"), v.Type):
+		head(len(v.Elems))
+	case v.Type == '%':
+		head(len(v.Elems) / 2)
+	default:
+		dst = append(append(append(dst, v.Type), v.Str...), '\r', '\n')
+	}
+	for _, e := range v.Elems {
+		dst = wire(dst, e)
+	}
+	return dst
+}

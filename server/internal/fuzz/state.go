@@ -1,0 +1,82 @@
+package fuzz
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checkState compares all that is in the two servers. What has been queued is dropped before.
+func (r *runner) checkState() *mismatch {
+	if d := r.askBoth("DISCARD", false); d != nil && strings.HasPrefix(string(d.oracle), "(") {
+		return d
+	}
+	r.queue = nil
+	for db := range 16 {
+		select_ := plain("SELECT", strconv.Itoa(db))
+		size := plain("DBSIZE")
+		all := request{args: []string{"KEYS", "*"}, rule: ruleUnordered}
+		if d, _ := r.exchange([]*request{&select_, &size, &all}); d != nil {
+			return d
+		}
+		if d := r.checkKeys(); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+func (r *runner) askBoth(name string, _ bool) *mismatch {
+	q := plain(name)
+	d, _ := r.exchange([]*request{&q})
+	return d
+}
+
+// checkKeys compares the keys of the selected database, which the last reply lists.
+func (r *runner) checkKeys() *mismatch {
+	names := leaves(decode(r.before.oracle))
+	slices.Sort(names)
+	if len(names) == 0 {
+		return nil
+	}
+	var kinds []*request
+	for _, n := range names {
+		kinds = append(kinds, &request{args: []string{"TYPE", n}})
+	}
+	types := make([]string, len(names))
+	for i := range kinds {
+		if d, _ := r.exchange(kinds[i : i+1]); d != nil {
+			return d
+		}
+		types[i] = strings.TrimSpace(strings.TrimPrefix(string(r.before.oracle), "+"))
+	}
+	var reads []*request
+	add := func(u rule, args ...string) { reads = append(reads, &request{args: args, rule: u}) }
+	for i, n := range names {
+		add(ruleMillis, "PEXPIRETIME", n)
+		if spec := r.o.Table.Lookup([]byte("object")); spec != nil {
+			add(ruleExact, "OBJECT", "ENCODING", n)
+		}
+		switch types[i] {
+		case "string":
+			add(ruleExact, "GET", n)
+		case "list":
+			add(ruleExact, "LRANGE", n, "0", "-1")
+			add(ruleExact, "LLEN", n)
+		case "hash":
+			add(rulePairs, "HGETALL", n)
+			add(ruleExact, "HLEN", n)
+		case "set":
+			add(ruleUnordered, "SMEMBERS", n)
+			add(ruleExact, "SCARD", n)
+		case "zset":
+			add(ruleFloats, "ZRANGE", n, "0", "-1", "WITHSCORES")
+			add(ruleExact, "ZCARD", n)
+		case "stream":
+			add(ruleExact, "XRANGE", n, "-", "+")
+			add(ruleExact, "XLEN", n)
+		}
+	}
+	d, _ := r.exchange(reads)
+	return d
+}
