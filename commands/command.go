@@ -143,7 +143,7 @@ func commandInfo(c *Call) error {
 		if s := c.table.find(name); s != nil {
 			c.info(s)
 		} else {
-			c.NullArray()
+			c.Null()
 		}
 	}
 	return nil
@@ -177,6 +177,10 @@ func (c *Call) info(s *Spec) {
 	c.Set(len(s.Keys))
 	for i := range s.Keys {
 		c.keySpec(&s.Keys[i])
+	}
+	if len(s.Sub) == 0 {
+		c.Set(0)
+		return
 	}
 	c.Array(len(s.Sub))
 	for i := range s.Sub {

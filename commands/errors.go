@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/streampulse/pulse/store"
 )
@@ -100,6 +101,11 @@ var ErrWrongType = store.ErrWrongType
 
 func errArity(s *Spec) error {
 	return errorf("ERR wrong number of arguments for '%s' command", s.full)
+}
+
+// errExecRefused is the reply of an EXEC that was refused itself: the transaction is over.
+func errExecRefused(err error) error {
+	return Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(err.Error(), "ERR "))
 }
 
 func errExpireTime(s *Spec) error {

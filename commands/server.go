@@ -12,7 +12,7 @@ var serverCommands = []Spec{
 		History: [][2]string{{"7.0.0", "Several sections in a call."}}, Run: info},
 	{Name: "TIME", Arity: 1, Flags: Loading | Stale | Fast, Group: GroupServer, Since: "2.6.0", Complexity: "O(1)",
 		Summary: "Returns the time of the server.", Tips: []string{"nondeterministic_output"}, Run: timeCmd},
-	{Name: "ROLE", Arity: 1, Flags: NoScript | Loading | Stale | Fast | Admin, Group: GroupServer, Since: "2.8.12", Complexity: "O(1)",
+	{Name: "ROLE", Arity: 1, Flags: NoScript | Loading | Stale | Fast | Dangerous, Group: GroupServer, Category: "@admin", Since: "2.8.12", Complexity: "O(1)",
 		Summary: "Returns the role of the server in replication.", Run: role},
 	{Name: "LOLWUT", Syntax: "[VERSION version]", Arity: -1, Flags: ReadOnly | Fast, Group: GroupServer, Since: "5.0.0", Complexity: "O(1)",
 		Summary: "Says who is there.", Run: lolwut},
