@@ -107,6 +107,9 @@ func (c *Conn) lap() time.Duration {
 	return c.mark - was
 }
 
+// Worked is how long the present batch has taken, as of its last command.
+func (c *Conn) Worked() time.Duration { return c.mark - c.batch.mono }
+
 // InMulti reports whether the client is between MULTI and EXEC.
 func (c *Conn) InMulti() bool { return c.multi.active }
 

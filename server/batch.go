@@ -65,14 +65,14 @@ func (s *session) warm(b *batch) {
 
 // process runs the requests in what was kept and in input. What it cannot use it keeps.
 func (s *session) process(l *lane, input []byte) (more bool) {
-	buf := input
-	if len(s.in) > 0 {
-		s.in = append(s.in, input...)
-		buf = s.in
+	buf, kept := input, len(s.in) > 0
+	if kept {
+		s.append(input)
+		buf = s.in[s.at:]
 	}
 	c := &s.conn
 	if s.hold && len(buf) > 0 {
-		s.keep(buf)
+		s.keep(buf, kept)
 		return true
 	}
 	if len(buf) > 0 && s.runnable() {
@@ -83,7 +83,7 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 		err := s.parse(b, buf)
 		s.warm(b)
 		used, done := 0, 0
-		for done < b.n && s.runnable() && c.Out.Len() < flushAt {
+		for done < b.n && s.runnable() && !s.enough() {
 			used += s.run(&b.reqs[done])
 			done++
 		}
@@ -100,7 +100,7 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 		if b.n == 0 {
 			break
 		}
-		if c.Out.Len() >= flushAt {
+		if s.enough() {
 			more = len(buf) > 0
 			break
 		}
@@ -108,9 +108,12 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 	if c.Closing {
 		buf = nil
 	}
-	s.keep(buf)
+	s.keep(buf, kept)
 	return more
 }
+
+// enough reports whether the session should pause to send what it has, or to let others close the gate.
+func (s *session) enough() bool { return s.conn.Out.Len() >= flushAt || s.conn.Worked() >= slice }
 
 // runnable reports whether the next request may run.
 func (s *session) runnable() bool { return !s.waiting && !s.paused && !s.conn.Closing }
@@ -122,7 +125,7 @@ func (s *session) run(r *request) int {
 	}
 	c := &s.conn
 	if isHTTP(r.args[0]) {
-		s.srv.log.Warningf("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Pulse. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Pulse instance. Connection from %s aborted.", c.Addr)
+		s.attacked()
 		c.Closing = true
 		return r.size
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ type clients struct {
 	mu struct {
 		sync.Mutex
 		byID  map[int64]*session
+		slots int // connections admitted: those of byID and those on their way there
 		next  int64
 		empty chan struct{} // closed when byID becomes empty, if somebody waits
 	}
@@ -20,7 +23,27 @@ type clients struct {
 
 func (cs *clients) init() { cs.mu.byID = make(map[int64]*session) }
 
-// add gives the session its number. It reports false if the server is closing.
+// reserve takes one of limit places and returns the number of its client, 0 if all are taken. Clients are numbered in the
+// order in which they were accepted.
+func (cs *clients) reserve(limit int64) (id int64) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if int64(cs.mu.slots) >= limit {
+		return 0
+	}
+	cs.mu.slots++
+	cs.mu.next++
+	return cs.mu.next
+}
+
+// release gives a place back that add was not called for, or in vain.
+func (cs *clients) release() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.mu.slots--
+}
+
+// add puts a session that has a number and an owner into the registry. It reports false if the server is closing.
 func (cs *clients) add(s *session) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -29,8 +52,6 @@ func (cs *clients) add(s *session) bool {
 		return false
 	default:
 	}
-	cs.mu.next++
-	s.conn.ID = cs.mu.next
 	cs.mu.byID[s.conn.ID] = s
 	s.srv.stats.Add(stats.Connections, 1)
 	return true
@@ -39,6 +60,7 @@ func (cs *clients) add(s *session) bool {
 func (cs *clients) remove(s *session) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	cs.mu.slots--
 	delete(cs.mu.byID, s.conn.ID)
 	if len(cs.mu.byID) == 0 && cs.mu.empty != nil {
 		close(cs.mu.empty)
@@ -52,7 +74,7 @@ func (cs *clients) count() int {
 	return len(cs.mu.byID)
 }
 
-// each calls f for a copy of the registry.
+// each calls f for a copy of the registry, in the order of the numbers.
 func (cs *clients) each(f func(s *session)) {
 	cs.mu.Lock()
 	all := make([]*session, 0, len(cs.mu.byID))
@@ -60,6 +82,7 @@ func (cs *clients) each(f func(s *session)) {
 		all = append(all, s)
 	}
 	cs.mu.Unlock()
+	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.conn.ID, b.conn.ID) })
 	for _, s := range all {
 		f(s)
 	}
@@ -91,10 +114,13 @@ type pause struct {
 	}
 }
 
-// Pause implements commands.Clients.
+// Pause implements commands.Clients. A pause that is in force already is made longer or stricter, never the contrary.
 func (s *Server) Pause(until int64, all bool) {
 	p := &s.pause
 	p.mu.Lock()
+	if until != 0 && p.mu.until > s.clock.NowMs() {
+		until, all = max(until, p.mu.until), all || p.mu.all
+	}
 	p.mu.until, p.mu.all = until, all
 	p.mu.Unlock()
 	p.check(s)
@@ -153,7 +179,7 @@ func (s *Server) CloseClient(c *commands.Conn) {
 // ClientBuffers implements commands.Clients.
 func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 	cl := c.Session.(*session)
-	b.Query, b.QueryFree = len(cl.in), cap(cl.in)-len(cl.in)
+	b.Query, b.QueryFree = cl.unused(), cap(cl.in)-cl.unused()
 	if t, ok := (*cl.owner.Load()).(*stream); ok {
 		b.OutputList = t.unsentBytes()
 	}

@@ -107,7 +107,7 @@ func (s *Server) listenUnix(path string, open func(kind, address string) error) 
 
 // accept takes connections from l until it is closed.
 func (s *Server) accept(l *listener) {
-	defer s.wg.Done()
+	defer s.entry.Done()
 	for {
 		nc, err := l.Accept()
 		if err == nil {
@@ -137,22 +137,27 @@ func (s *Server) admit(nc net.Conn) {
 		_ = nc.Close()
 		s.stats.Add(stats.RejectedConnections, 1)
 	}
-	if int64(s.clients.count()) >= s.vars.maxClients.Load() {
+	id := s.clients.reserve(s.vars.maxClients.Load())
+	if id == 0 {
 		refuse("-ERR max number of clients reached\r\n")
 		return
 	}
 	tcp, isTCP := nc.(*net.TCPConn)
-	if isTCP && s.vars.protectedMode.Load() && s.vars.requirePass.Load() == "" && !fromLoopback(nc) {
+	if isTCP && s.protects(nc.RemoteAddr()) {
+		s.clients.release()
 		refuse(deniedText)
 		return
 	}
 	cl := newSession(s, nc)
+	cl.conn.ID = id
 	if !isTCP {
+		t := newStream(cl, nc, nil)
 		if !s.clients.add(cl) {
+			s.clients.release()
 			_ = nc.Close()
 			return
 		}
-		startStream(cl, nc, nil)
+		t.start(cl)
 		return
 	}
 	if secs := s.vars.tcpKeepalive.Load(); secs > 0 {
@@ -161,13 +166,17 @@ func (s *Server) admit(nc net.Conn) {
 	} else {
 		_ = tcp.SetKeepAlive(false)
 	}
-	if err := s.loops.add(cl, nc); err != nil {
+	s.loops.add(cl, nc, func(err error) {
+		s.clients.release()
 		s.log.Warningf("Error registering fd event for the new client connection: %v", err)
-		_ = nc.Close()
-	}
+	})
 }
 
-func fromLoopback(nc net.Conn) bool {
-	a, ok := nc.RemoteAddr().(*net.TCPAddr)
-	return ok && a.IP.IsLoopback()
+// protects reports whether protected mode turns away a client with that address.
+func (s *Server) protects(from net.Addr) bool {
+	if !s.vars.protectedMode.Load() || s.vars.requirePass.Load() != "" {
+		return false
+	}
+	a, ok := from.(*net.TCPAddr)
+	return !ok || !a.IP.IsLoopback()
 }

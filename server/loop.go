@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/logging"
@@ -63,10 +64,25 @@ func startLoops(srv *Server, n int) (*loops, error) {
 	return ls, ls.client.Start()
 }
 
-// add gives a connection to the loop with the fewest.
-func (ls *loops) add(s *session, nc net.Conn) error {
-	_, err := ls.client.EnrollContext(nc, s)
-	return err
+// add gives a connection to the loop with the fewest, and returns once the loop has it; but it waits no longer than it
+// takes a loop that is not in the middle of a long command, so that a busy loop does not keep others from being served.
+// fail is called if it did not work.
+func (ls *loops) add(s *session, nc net.Conn, fail func(error)) {
+	ls.srv.entry.Add(1)
+	done := make(chan struct{})
+	go func() {
+		defer ls.srv.entry.Done()
+		defer close(done)
+		if _, err := ls.client.EnrollContext(nc, s); err != nil {
+			fail(err)
+		}
+	}()
+	patience := time.NewTimer(time.Millisecond)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	}
 }
 
 func (ls *loops) close() {
@@ -110,6 +126,7 @@ func (ls *loops) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	s.owner.Store(&o)
 	if !ls.srv.clients.add(s) {
 		s.gone = true
+		ls.srv.clients.release()
 		return nil, gnet.Close
 	}
 	return nil, gnet.None
@@ -133,8 +150,13 @@ func (ls *loops) OnClose(gc gnet.Conn, _ error) gnet.Action {
 	return gnet.None
 }
 
-// feed lets the session work and writes what it answers. A socket that does not take all of it moves to a stream.
+// hogTime is how long a session may keep its loop busy with input that has come before.
+const hogTime = 20 * time.Millisecond
+
+// feed lets the session work and writes what it answers. A socket that does not take all of it moves to a stream, and so
+// does a session with so much to do that its neighbours on the loop would notice.
 func (p *place) feed(s *session, data []byte) gnet.Action {
+	var start time.Duration
 	for {
 		out, more := s.handle(p.loop.lane, data)
 		data = nil
@@ -149,6 +171,11 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 		}
 		if !more {
 			return gnet.None
+		}
+		if now := s.srv.clock.Mono(); start == 0 {
+			start = now
+		} else if now-start > hogTime {
+			return p.move(s, nil)
 		}
 	}
 }
@@ -184,7 +211,7 @@ func (p *place) move(s *session, unsent []byte) gnet.Action {
 		return gnet.Close
 	}
 	p.gc.SetContext(nil)
-	startStream(s, nc, append([]byte(nil), unsent...))
+	newStream(s, nc, append([]byte(nil), unsent...)).start(s)
 	return gnet.Close
 }
 
@@ -220,12 +247,12 @@ func (l *loop) Run(context.Context) error {
 	dirty := l.dirty
 	l.dirty = nil
 	for _, s := range dirty {
-		if s.gone {
-			continue
-		}
 		p, ok := (*s.owner.Load()).(*place)
 		if !ok {
-			(*s.owner.Load()).knock(s) // moved meanwhile
+			(*s.owner.Load()).knock(s) // moved meanwhile: its fields are not ours any more
+			continue
+		}
+		if s.gone {
 			continue
 		}
 		if p.feed(s, nil) == gnet.Close {

@@ -22,11 +22,15 @@ package server
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/internal/clock"
@@ -81,8 +85,9 @@ type Server struct {
 	stopOnce sync.Once
 	closed   chan struct{} // closed when it has ended
 	wg       sync.WaitGroup
+	entry    sync.WaitGroup // those who accept connections, and connections on their way to a loop
 	closing  atomic.Bool
-	nosave   atomic.Bool
+	attack   atomic.Int64 // when the last cross-protocol attack was logged, monotonic; 0: never
 }
 
 // vars are the parameters read at run time.
@@ -122,6 +127,7 @@ func Open(o Options) (*Server, error) {
 	s.stats = stats.New(s.table.Len())
 	s.pubsub = pubsub.New()
 	s.readConfig()
+	s.fitDescriptors()
 	s.lanes.init(s)
 	s.clients.init()
 	var err error
@@ -136,7 +142,7 @@ func Open(o Options) (*Server, error) {
 	}
 	s.wg.Add(1)
 	go s.cron()
-	s.wg.Add(len(s.listeners.all))
+	s.entry.Add(len(s.listeners.all))
 	for _, l := range s.listeners.all {
 		go s.accept(l)
 	}
@@ -159,7 +165,7 @@ func (s *Server) Addr() string {
 // Done is closed when the server wants to end, because of SHUTDOWN or Close; the owner then calls Close.
 func (s *Server) Done() <-chan struct{} { return s.stop }
 
-// Close ends the server: no connection is accepted any more, what clients have sent before is answered, then they are
+// Close ends the server: no connection is accepted any more, requests that were read are answered, then clients are
 // closed. It waits for all of it, or for ctx; then it returns ctx.Err() and the rest ends on its own.
 func (s *Server) Close(ctx context.Context) error {
 	s.requestStop()
@@ -182,6 +188,7 @@ func (s *Server) requestStop() { s.stopOnce.Do(func() { close(s.stop) }) }
 func (s *Server) shutDown() {
 	s.requestStop()
 	s.listeners.close()
+	s.entry.Wait()
 	s.clients.each(func(c *session) { c.post(note{kind: noteClose}) })
 	s.loops.close()
 	s.clients.waitEmpty(2 * time.Second)
@@ -202,10 +209,22 @@ func (s *Server) cron() {
 		}
 		s.stats.Sample(s.clock.Mono())
 		s.pause.check(s)
-		if n%10 == 0 && s.vars.timeout.Load() > 0 {
-			s.clients.each(func(c *session) { c.post(note{kind: noteIdle}) })
+		if n%10 == 0 {
+			s.checkClients()
 		}
 	}
+}
+
+// checkClients lets sessions look whether they have been idle for too long, and those that the client does not read from
+// whether too much has been unsent for too long.
+func (s *Server) checkClients() {
+	idle := s.vars.timeout.Load() > 0
+	s.clients.each(func(c *session) {
+		t, slow := (*c.owner.Load()).(*stream)
+		if idle || slow && t.unsentBytes() > 0 {
+			c.post(note{kind: noteIdle})
+		}
+	})
 }
 
 func (s *Server) readConfig() {
@@ -248,5 +267,22 @@ func (s *Server) readConfig() {
 
 // fdReserve is how many descriptors are kept for things other than clients, as in Redis.
 const fdReserve = 32
+
+// fitDescriptors lowers maxclients to what the limit of open files allows. (The runtime has raised the soft limit to the
+// hard one.)
+func (s *Server) fitDescriptors() {
+	var lim unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil {
+		return
+	}
+	want := s.vars.maxClients.Load()
+	if lim.Cur > math.MaxInt32 || want+fdReserve <= int64(lim.Cur) {
+		return
+	}
+	fits := max(int64(lim.Cur)-fdReserve, 1)
+	s.log.Warningf("You requested maxclients of %d requiring at least %d max file descriptors.", want, want+fdReserve)
+	s.log.Warningf("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'.", lim.Cur, fits)
+	_ = s.cfg.Override("maxclients", strconv.FormatInt(fits, 10)) // within the bounds of the parameter
+}
 
 func pid() int { return os.Getpid() }

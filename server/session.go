@@ -19,7 +19,8 @@ type session struct {
 	conn commands.Conn
 	rd   resp.Reader
 	lim  resp.Limits
-	in   []byte // input that is not used yet
+	in   []byte // input; what lies before at is used
+	at   int
 
 	box   mailbox               // anybody's
 	subs  *pubsub.Client        // nil until it subscribes (broker.go)
@@ -28,6 +29,7 @@ type session struct {
 	waiting  bool // a command waits for its keys
 	paused   bool // the next request waits for the end of CLIENT PAUSE
 	hold     bool // too much output waits: no input is worked on
+	killed   bool // closing because others want it
 	gone     bool // closed; nothing must be done any more
 	overSoft time.Duration
 }
@@ -41,6 +43,8 @@ type owner interface {
 const (
 	// flushAt is how many bytes of replies a session makes before they are offered to the socket.
 	flushAt = 256 << 10
+	// slice is how long a session works before it lets go of the gate for those who want to close it.
+	slice = 2 * time.Millisecond
 	// unauthQuery bounds the input held for a client that has not authenticated.
 	unauthQuery = 1 << 20
 	// keepIn is the largest input buffer kept while it is empty.
@@ -77,10 +81,11 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	if s.gone {
 		return nil, false
 	}
+	// Inside the gate and only there: CLIENT LIST of another session looks at this one while all gates are closed.
 	c := &s.conn
+	l.gate.Enter()
 	c.Gate, c.Tx, c.Meter = l.gate, l.tx, &l.meter
 	c.Out.Reset(l.out[:0])
-	l.gate.Enter()
 	for _, n := range s.box.take() {
 		s.do(n)
 	}
@@ -90,12 +95,12 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	if !c.Closing {
 		more = s.process(l, input)
 	}
-	l.gate.Leave()
 	out = c.Out.Bytes()
+	c.Out.Reset(nil)
+	l.gate.Leave()
 	if cap(out) <= keepOut {
 		l.out = out
 	}
-	c.Out.Reset(nil)
 	if len(out) > 0 {
 		l.stats.Add(stats.NetOutput, int64(len(out)))
 	}
@@ -114,7 +119,7 @@ func (s *session) do(n note) {
 	case noteResume:
 		s.paused = false
 	case noteClose:
-		s.conn.Closing = true
+		s.conn.Closing, s.killed = true, true
 	case noteIdle:
 		limit := time.Duration(s.srv.vars.timeout.Load()) * time.Second
 		idle := s.srv.clock.Mono() - s.conn.LastActive
@@ -125,31 +130,53 @@ func (s *session) do(n note) {
 	}
 }
 
-// keep stores the rest of the input, which may be part of s.in already.
-func (s *session) keep(rest []byte) {
+// append adds input to what is kept. Each byte is moved a bounded number of times, however large a request is and in
+// however many pieces it comes; memory follows what has arrived, not what was announced.
+func (s *session) append(input []byte) {
+	n := len(s.in) + len(input)
+	if n > cap(s.in) && s.at > 0 {
+		s.in = s.in[:copy(s.in, s.in[s.at:])]
+		s.at = 0
+		n = len(s.in) + len(input)
+	}
+	if n > cap(s.in) {
+		room := 2 * n
+		if need := s.rd.Needed(); need > 0 {
+			room = min(room, max(n, len(s.in)+need))
+		}
+		s.in = append(make([]byte, 0, room), s.in...)
+	}
+	s.in = append(s.in, input...)
+}
+
+// keep stores the rest of the input, which is the end of s.in if kept says so.
+func (s *session) keep(rest []byte, kept bool) {
 	switch {
 	case len(rest) == 0:
 		if cap(s.in) > keepIn {
 			s.in = nil
 		}
-		s.in = s.in[:0]
+		s.in, s.at = s.in[:0], 0
 		return
-	case len(s.in) > 0:
-		s.in = s.in[:copy(s.in, rest)]
+	case kept:
+		s.at = len(s.in) - len(rest)
 	default:
-		s.in = append(s.in, rest...)
+		s.append(rest)
 	}
 	limit := s.srv.vars.queryLimit.Load()
 	if !s.conn.Authenticated {
 		limit = min(limit, unauthQuery)
 	}
-	if limit > 0 && int64(len(s.in)+s.conn.QueuedBytes()) > limit {
-		s.srv.log.Warningf("Closing client that reached max query buffer length: %s (qbuf initial bytes: %q)", s.conn.Addr, s.in[:min(64, len(s.in))])
+	if limit > 0 && int64(s.unused()+s.conn.QueuedBytes()) > limit {
+		s.srv.log.Warningf("Closing client that reached max query buffer length: %s (qbuf initial bytes: %q)", s.conn.Addr, rest[:min(64, len(rest))])
 		s.srv.stats.Add(stats.QueryBufferKills, 1)
 		s.conn.Closing = true
-		s.in = nil
+		s.in, s.at = nil, 0
 	}
 }
+
+// unused is the number of bytes of input that wait.
+func (s *session) unused() int { return len(s.in) - s.at }
 
 func (s *session) protocolError(err error) {
 	s.srv.log.Verbosef("Protocol error (%s) from client: %s", err, s.conn.Addr)
@@ -169,6 +196,15 @@ func isHTTP(name []byte) bool {
 	return false
 }
 
+// attacked logs the work of a browser that was tricked into talking to us, at most once a minute.
+func (s *session) attacked() {
+	now, last := int64(s.srv.clock.Mono()), s.srv.attack.Load()
+	if last != 0 && now-last < int64(time.Minute) || !s.srv.attack.CompareAndSwap(last, max(now, 1)) {
+		return
+	}
+	s.srv.log.Warningf("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Pulse. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Pulse instance. Connection from %s aborted.", s.conn.Addr)
+}
+
 // end lets go of everything; the owner calls it once, when the connection is closed.
 func (s *session) end(l *lane) {
 	if s.gone {
@@ -176,11 +212,11 @@ func (s *session) end(l *lane) {
 	}
 	s.gone = true
 	s.box.close()
-	s.conn.Gate, s.conn.Tx, s.conn.Meter = l.gate, l.tx, &l.meter
 	l.gate.Enter()
+	defer l.gate.Leave()
+	s.conn.Gate, s.conn.Tx, s.conn.Meter = l.gate, l.tx, &l.meter
 	s.srv.table.Forget(&s.conn)
-	l.gate.Leave()
-	s.in = nil
+	s.in, s.at = nil, 0
 	s.srv.pause.remove(s)
 	s.srv.clients.remove(s)
 }

@@ -13,9 +13,11 @@ import (
 // than streamBacklog bytes wait to be written, so a client that does not read its replies cannot make more of them;
 // what others send it (messages) is bounded by client-output-buffer-limit.
 type stream struct {
-	nc   net.Conn
-	srv  *Server
-	work chan struct{} // the mailbox has something
+	nc      net.Conn
+	srv     *Server
+	work    chan struct{} // the mailbox has something, or output was written
+	written chan struct{} // closed when the writer has ended
+	lost    bool          // of run: the client was given up
 
 	mu struct {
 		sync.Mutex
@@ -29,13 +31,18 @@ type stream struct {
 
 const streamBacklog = 64 << 10
 
-// startStream makes a stream the owner of s and sends unsent first.
-func startStream(s *session, nc net.Conn, unsent []byte) {
-	t := &stream{nc: nc, srv: s.srv, work: make(chan struct{}, 1)}
+// newStream makes a stream the owner of s; it will send unsent first.
+func newStream(s *session, nc net.Conn, unsent []byte) *stream {
+	t := &stream{nc: nc, srv: s.srv, work: make(chan struct{}, 1), written: make(chan struct{})}
 	t.mu.cond.L = &t.mu
 	t.mu.unsent, t.mu.pending = unsent, len(unsent)
 	var o owner = t
 	s.owner.Store(&o)
+	return t
+}
+
+// start lets the stream work.
+func (t *stream) start(s *session) {
 	input := make(chan []byte)
 	s.srv.wg.Add(3)
 	go t.write()
@@ -71,18 +78,19 @@ func (t *stream) read(input chan<- []byte) {
 }
 
 // run lets the session work on input and notes until either side ends. While too much output waits, only notes are
-// looked at.
+// looked at. A client that has closed its half of the connection gets the replies to what it has sent, unless it waits
+// for keys: then nobody knows whether it is still there, and nothing must be popped for it.
 func (t *stream) run(s *session, input <-chan []byte) {
 	defer t.srv.wg.Done()
 	// What the session kept, and notes that knocked at its former owner, come first.
 	more, eof := t.step(s, nil), false
-	for !s.conn.Closing {
+	for !s.conn.Closing && !t.lost {
 		room := t.room()
 		if room && more {
 			more = t.step(s, nil)
 			continue
 		}
-		if eof && !more {
+		if eof && !more && (s.waiting || t.unsentBytes() == 0) {
 			break
 		}
 		in := input
@@ -101,8 +109,20 @@ func (t *stream) run(s *session, input <-chan []byte) {
 	l := t.srv.lanes.get()
 	s.end(l)
 	t.srv.lanes.put(l)
-	t.finish(!eof)
-	for range input { // let the reader end
+	t.finish(s.killed)
+	stop := t.srv.stop
+	for written := t.written; written != nil || input != nil; {
+		select {
+		case <-written:
+			written = nil
+		case _, ok := <-input: // lets the reader end
+			if !ok {
+				input = nil
+			}
+		case <-stop:
+			_ = t.nc.SetDeadline(time.Now().Add(lastWords))
+			stop = nil
+		}
 	}
 }
 
@@ -111,11 +131,8 @@ func (t *stream) step(s *session, data []byte) (more bool) {
 	s.hold = !t.room()
 	l := t.srv.lanes.get()
 	out, more := s.handle(l, data)
-	ok := t.send(s, out)
+	t.lost = !t.send(s, out)
 	t.srv.lanes.put(l)
-	if !ok {
-		s.conn.Closing = true
-	}
 	return more
 }
 
@@ -142,7 +159,7 @@ func (t *stream) send(s *session, b []byte) bool {
 func (s *session) overLimit(n int) bool {
 	ls := s.srv.vars.outputLimits.Load()
 	var l config.OutputLimit = ls.Normal
-	if s.conn.Subs+s.conn.PSubs > 0 {
+	if s.conn.Subscriber() {
 		l = ls.PubSub
 	}
 	if l.Hard > 0 && int64(n) > l.Hard {
@@ -175,6 +192,7 @@ func (t *stream) unsentBytes() int {
 
 func (t *stream) write() {
 	defer t.srv.wg.Done()
+	defer close(t.written)
 	defer t.nc.Close()
 	for {
 		t.mu.Lock()
@@ -214,16 +232,25 @@ func (t *stream) giveUp() {
 	_ = t.nc.SetDeadline(time.Unix(1, 0)) // wakes reader and writer
 }
 
-// finish lets the writer end after what is queued. soon bounds how long the client may take to read it.
-func (t *stream) finish(soon bool) {
+// finish lets the writer end after what is queued. killed says that somebody else wants the client to go.
+func (t *stream) finish(killed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.closed = true
 	t.mu.cond.Broadcast()
-	if soon {
-		_ = t.nc.SetDeadline(time.Now().Add(lastWords))
+	if t.mu.broken {
+		return
 	}
+	d := farewell
+	if killed {
+		d = lastWords
+	}
+	_ = t.nc.SetDeadline(time.Now().Add(d))
 }
 
-// lastWords is how long a connection that the server closes stays open for what it was sent last.
-const lastWords = time.Second
+const (
+	// farewell is how long a client that said good-bye, or that broke the protocol, may take to read its last replies.
+	farewell = 10 * time.Second
+	// lastWords is the same for a client that is killed, or if the server ends.
+	lastWords = time.Second
+)

@@ -31,6 +31,9 @@ func Flags() {
 // that out then.
 func Rewriting() bool { return *rewrite }
 
+// UsingOracle reports whether -oracle was given: tests with expectations of their own try them on a redis-server too then.
+func UsingOracle() bool { return *useOracle }
+
 // RunDir replays every transcript that matches the glob as a subtest named after the file. With -oracle each is replayed
 // against a fresh redis-server first, handwritten expectations apart; with -rewrite -oracle it is recorded from that one
 // before. A nil dial leaves out the replay against the server under test.
