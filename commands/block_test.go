@@ -390,6 +390,7 @@ func TestEndsMeet(t *testing.T) {
 	var current [consumers]atomic.Pointer[Conn]
 	for i := range consumers {
 		l := d.loop()
+		current[i].Store(l.c)
 		consuming.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 2))
 			for !stop.Load() {
