@@ -94,7 +94,7 @@ var limits = []Limit{-2, -1, -5, -9, 0, 1, 2, 7, 128, 1 << 40}
 func TestAgainstModel(t *testing.T) {
 	for _, limit := range limits {
 		for _, big := range []bool{false, true} {
-			t.Run(fmt.Sprint(int(limit), big), func(t *testing.T) { compare(t, limit, big, 800) })
+			t.Run(fmt.Sprint(int(limit), big), func(t *testing.T) { compare(t, limit, big, 400) })
 		}
 	}
 }
