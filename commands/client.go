@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -271,12 +273,17 @@ func clientList(c *Call) error {
 	if a.Err() != nil {
 		return a.Err()
 	}
-	var lines []byte
+	var found []*Conn
 	c.Env.EachClient(func(o *Conn) {
 		if f.matches(c, o) {
-			lines = appendClient(lines, c, o)
+			found = append(found, o)
 		}
 	})
+	slices.SortFunc(found, func(a, b *Conn) int { return cmp.Compare(a.ID, b.ID) })
+	var lines []byte
+	for _, o := range found {
+		lines = appendClient(lines, c, o)
+	}
 	c.Verbatim("txt", string(lines))
 	return nil
 }

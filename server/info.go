@@ -53,12 +53,11 @@ type infoReport struct {
 	tx   *store.Tx
 	w    *bufio.Writer
 	snap *stats.Snapshot
-	mem  memoryUse
 }
 
 // WriteInfo implements commands.Insight.
 func (s *Server) WriteInfo(w io.Writer, tx *store.Tx, sections []string) {
-	r := &infoReport{s: s, tx: tx, w: bufio.NewWriter(w), snap: s.stats.Snapshot(), mem: readMemory()}
+	r := &infoReport{s: s, tx: tx, w: bufio.NewWriter(w), snap: s.stats.Snapshot()}
 	first := true
 	for i := range infoSections {
 		sec := &infoSections[i]
@@ -244,7 +243,7 @@ func ratio(a, b int64) float64 {
 }
 
 func (r *infoReport) memory() {
-	m := r.mem
+	m := readMemory()
 	maxMemory := r.s.cfg.Int("maxmemory").Load()
 	r.bytes("used_memory", m.used)
 	r.bytes("used_memory_rss", m.rss)
