@@ -38,10 +38,10 @@ func TestModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var d Dict
 	model := map[string][]byte{}
-	for i := range 60_000 {
+	for i := range 25_000 {
 		k := key(r, 3000)
 		switch op := r.IntN(10); {
-		case op < 5 || op < 9 && i/10_000%2 == 0:
+		case op < 5 || op < 9 && i/5000%2 == 0:
 			v := value(r)
 			_, had := model[string(k)]
 			if added := d.Set(k, v); added == had {
@@ -70,7 +70,7 @@ func TestModel(t *testing.T) {
 				t.Fatalf("Get(%q) = %q, %v; want %q, %v", k, v, ok, want, had)
 			}
 		}
-		if i%5000 == 0 {
+		if i%2500 == 0 {
 			compare(t, &d, model)
 		}
 	}
@@ -196,13 +196,13 @@ func TestRandomIsFair(t *testing.T) {
 		d.Add(fmt.Append(nil, i))
 	}
 	hits := map[string]int{}
-	for range 100_000 {
+	for range 50_000 {
 		k, _ := d.Random(r)
 		hits[string(k)]++
 	}
 	for i := range 200 {
-		if n := hits[fmt.Sprint(i)]; n < 300 || n > 800 {
-			t.Errorf("%d was chosen %d times of 500 expected", i, n)
+		if n := hits[fmt.Sprint(i)]; n < 150 || n > 400 {
+			t.Errorf("%d was chosen %d times of 250 expected", i, n)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func TestWasteIsBounded(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	var d Dict
 	buf := make([]byte, 400)
-	for range 300_000 {
+	for range 60_000 {
 		d.Set(fmt.Append(nil, r.IntN(2000)), buf[:r.IntN(len(buf))])
 	}
 	if live, all := d.blocks.Live(), d.Bytes(); all > live*3/2+300_000 {

@@ -38,7 +38,7 @@ func TestModel(t *testing.T) {
 			t.Run(fmt.Sprint(lim, texts), func(t *testing.T) {
 				r := rand.New(rand.NewPCG(1, uint64(i)))
 				v, m := New(), model{}
-				for step := range 3000 {
+				for step := range 2000 {
 					x := member(r, texts)
 					switch op := r.IntN(20); {
 					case op == 0 && len(m) > 0:
@@ -197,7 +197,7 @@ func members(v *Set) func(func(string) bool) {
 // TestAlgebra compares the combinations of random sets with those of maps.
 func TestAlgebra(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
-	for range 3000 {
+	for range 1000 {
 		lim := forms[r.IntN(len(forms))]
 		var sets []*Set
 		var models []model
