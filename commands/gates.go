@@ -8,8 +8,8 @@ var gates = [...]gate{
 	gateArity,
 	gateAuth,
 	gateSubscriber,
-	gateMulti,
 	gatePause,
+	gateMulti,
 }
 
 func gateArity(_ *Conn, k *Call) error {
