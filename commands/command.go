@@ -113,9 +113,6 @@ func (s *Spec) legacyKeys() (first, last, step int, movable bool) {
 }
 
 func command(c *Call) error {
-	if len(c.Args) > 1 {
-		return errUnknownSubcommand(c.Spec, c.Args[1])
-	}
 	c.allInfo()
 	return nil
 }

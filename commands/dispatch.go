@@ -66,14 +66,12 @@ func (t *Table) reject(c *Conn, spec *Spec, err error) {
 	if spec != nil {
 		c.Meter.Rejected(spec.id)
 	}
-	if c.multi.active {
-		c.multi.spoiled = true
-		if spec != nil && spec.full == "exec" {
-			c.multi = multi{}
-			c.Tx.BeginAt(c.DB, c.now())
-			c.unwatch(c.Tx)
-			err = errExecRefused(err)
-		}
+	c.multi.spoiled = c.multi.active
+	if spec != nil && spec.full == "exec" {
+		c.multi = multi{}
+		c.Tx.BeginAt(c.DB, c.now())
+		c.unwatch(c.Tx)
+		err = errExecRefused(err)
 	}
 	c.Meter.ErrorReply(err.Error())
 	c.Out.Error(err.Error())

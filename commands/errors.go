@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -113,13 +114,21 @@ func errExpireTime(s *Spec) error {
 }
 
 func errUnknownSubcommand(container *Spec, sub []byte) error {
-	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", sub, container.Name)
+	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", untilNUL(sub), container.Name)
+}
+
+// untilNUL is how much of an argument Redis quotes, which prints it as a C string.
+func untilNUL(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
+	}
+	return b
 }
 
 // errUnknownCommand quotes at most 128 bytes of the name and as many of the arguments; CR and LF cannot get through
 // because the reply writer replaces them.
 func errUnknownCommand(args [][]byte) error {
-	text := fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: ", args[0])
+	text := fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: ", untilNUL(args[0]))
 	left := 128
 	for _, a := range args[1:] {
 		if left <= 0 {
@@ -128,7 +137,7 @@ func errUnknownCommand(args [][]byte) error {
 		if len(a) > left {
 			a = a[:left]
 		}
-		s := fmt.Sprintf("'%s' ", a)
+		s := fmt.Sprintf("'%s' ", untilNUL(a))
 		text += s
 		left -= len(s)
 	}

@@ -160,9 +160,7 @@ func (t *Table) resolve(c *Conn, args [][]byte) (*Spec, error) {
 		if sub := lookup(s.sub, args[1]); sub != nil {
 			return sub, nil
 		}
-		if s.Run == nil {
-			return s, errUnknownSubcommand(s, args[1])
-		}
+		return s, errUnknownSubcommand(s, args[1])
 	}
 	if s.Run == nil {
 		return s, errArity(s)

@@ -118,13 +118,14 @@ func parseZMPop(a *Args) (o zmpopArgs) {
 	if o.high = a.Is("MAX"); !o.high && !a.Is("MIN") {
 		a.Fail(ErrSyntax)
 	}
-	for o.count = 1; a.More(); {
-		if a.Left() != 2 || !a.Is("COUNT") {
+	for o.count = -1; a.More(); {
+		if o.count > 0 || !a.IsWith("COUNT", 1) {
 			a.Fail(ErrSyntax)
 		} else if o.count = a.IntErr(ErrCountPositive); o.count <= 0 {
 			a.Fail(ErrCountPositive)
 		}
 	}
+	o.count = max(o.count, 1)
 	return o
 }
 

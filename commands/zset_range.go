@@ -101,6 +101,7 @@ func (b *zbounds) bounds(a *Args, by rangeKind, lo, hi []byte) {
 // scoreBound reads an end of a range of scores. It takes what C's strtod takes, which is more than a score may be: no
 // digits at all are 0, white space may lead, and what is too large is infinite.
 func scoreBound(b []byte) (s float64, ex, ok bool) {
+	b = untilNUL(b) // Redis reads it as a C string
 	if len(b) > 0 && b[0] == '(' {
 		ex, b = true, b[1:]
 	}
