@@ -29,9 +29,22 @@ func guard(s source, r *request, inMulti bool) {
 			n = 0
 		}
 		switch name {
+		case "SCAN", "SSCAN", "HSCAN", "ZSCAN":
+			// 7.0 reads cursors with strtoul, which wraps negative ones around, finds 0 in nothing and stops at a NUL.
+			if (name == "SCAN") == (i == 1) && i <= 2 && (r.args[i] == "" || strings.ContainsAny(r.args[i], "-+\x00")) {
+				r.args[i] = "0"
+			}
 		case "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "GETEX", "SET", "HEXPIRE", "HPEXPIRE":
 			if err == nil && i > 1 && n > 0 && n < minSeconds*1000 && isDeadline(r.args, i) {
 				r.args[i] = s.soon()
+			}
+			// A string set with a deadline that has passed is still counted for a moment by the oracle.
+			if past := int64(1e12); name == "SET" && err == nil && n > 0 {
+				if strings.EqualFold(r.args[i-1], "PXAT") && n < 4*past {
+					r.args[i] = strconv.FormatInt(4*past+n, 10)
+				} else if strings.EqualFold(r.args[i-1], "EXAT") && n < 4*past/1000 {
+					r.args[i] = strconv.FormatInt(4*past/1000+n%past, 10)
+				}
 			}
 		case "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP":
 			first := name == "BLMPOP" || name == "BZMPOP"

@@ -141,6 +141,12 @@ func (r *runner) prepare() error {
 		}
 		return func(token string) bool { return t[strings.Trim(token, `"`)] }
 	})
+	if err != nil {
+		return err
+	}
+	rows, err := r.oracle.ask("COMMAND")
+	r.gen.arity = map[string]int{}
+	collectArity(decode(rows), r.gen.arity)
 	r.canConfigure = r.o.Table.Lookup([]byte("config")) != nil
 	return err
 }
@@ -165,6 +171,16 @@ func oracleTokens(docs resp.Value) map[string]map[string]bool {
 		out[name] = t
 	}
 	return out
+}
+
+// collectArity reads the reply to COMMAND, and the lists of subcommands in it.
+func collectArity(rows resp.Value, into map[string]int) {
+	for _, row := range rows.Elems {
+		if len(row.Elems) > 9 {
+			into[string(row.Elems[0].Str)] = int(row.Elems[1].Int)
+			collectArity(row.Elems[9], into)
+		}
+	}
 }
 
 func collectTokens(v resp.Value, into map[string]bool) {
@@ -245,7 +261,12 @@ type mismatch struct {
 	pair
 }
 
-func (d *mismatch) name() string { return strings.ToLower(d.request.args[0]) }
+func (d *mismatch) name() string {
+	if d.request.spec != nil {
+		return d.request.spec.FullName()
+	}
+	return strings.ToLower(d.request.args[0])
+}
 
 // sign is the same for differences that probably have the same cause.
 func (d *mismatch) sign() string {

@@ -88,6 +88,9 @@ func (s *shrinker) dropArguments() {
 				continue
 			}
 			q.args = slices.Delete(slices.Clone(q.args), j, j+1)
+			if isExcluded(q.args) {
+				continue
+			}
 			guard(src, &q, false)
 			with := slices.Clone(s.units)
 			with[i] = unit{q}
