@@ -23,7 +23,7 @@ const (
 )
 
 // nopipeWorkloads are the ones run without pipelining.
-var nopipeWorkloads = []string{"SET", "GET", "INCR", "HSET"}
+var nopipeWorkloads = []string{"SET", "GET", "INCR", "LPUSH", "LPOP", "SADD", "HSET", "ZADD", "ZINCRBY"}
 
 // bench runs suites against targets.
 type bench struct {
