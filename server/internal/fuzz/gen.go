@@ -15,6 +15,7 @@ type request struct {
 	spec *commands.Spec // nil: its name was spoilt
 	args []string
 	rule rule
+	role role
 }
 
 // unit is requests that are sent together or not at all.
@@ -65,6 +66,7 @@ var weights = map[string]int{
 type generator struct {
 	source
 	grammars []grammar
+	blocking []*grammar
 	total    int            // sum of the weights
 	arity    map[string]int // of the oracle's commands, by full name
 }
@@ -116,6 +118,11 @@ func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string
 			}
 		}
 	}
+	for i := range g.grammars {
+		if s := g.grammars[i].spec; s.Flags&commands.Blocking != 0 && strings.HasPrefix(s.Name, "B") {
+			g.blocking = append(g.blocking, &g.grammars[i])
+		}
+	}
 	if len(g.grammars) == 0 {
 		return nil, fmt.Errorf("fuzz: no command is left")
 	}
@@ -137,10 +144,36 @@ func (g *generator) grammar() *grammar {
 
 // next draws a unit.
 func (g *generator) next() []unit {
-	if g.oneIn(40) {
+	switch {
+	case g.oneIn(40):
 		return g.transaction()
+	case g.oneIn(60):
+		u := g.one(false)
+		for i := range u {
+			u[i].role = otherRole
+		}
+		return []unit{u}
+	case g.oneIn(120) && len(g.blocking) > 0:
+		return g.wait()
 	}
 	return []unit{g.one(false)}
+}
+
+// wait draws a blocking request of the second session and some of the first that may wake it up.
+func (g *generator) wait() []unit {
+	gr := pick(g.source, g.blocking)
+	q := request{spec: gr.spec, rule: ruleOf(gr.spec, nil), role: waitRole}
+	q.args = g.arguments(append(q.args, gr.words...), gr)
+	endless(q.args)
+	units := []unit{{q}}
+	for range 1 + g.IntN(6) {
+		if g.oneIn(8) {
+			units = append(units, g.transaction()...)
+		} else {
+			units = append(units, g.one(false))
+		}
+	}
+	return append(units, unit{{args: []string{"CLIENT", "UNBLOCK", "2"}, role: wakeRole}})
 }
 
 // transaction draws MULTI, some requests and EXEC. They are units of their own, so that any of them may turn out not to
@@ -245,8 +278,15 @@ type builder struct {
 	g       *generator
 	group   commands.Group
 	args    []string
-	numKeys int // where the number of keys stands, or -1
-	keys    int // keys behind it
+	numKeys int  // where the number of keys stands, or -1
+	keys    int  // keys behind it
+	many    bool // so many values that there must be more to choose from
+}
+
+// isGrowing are the groups whose values have different encodings when they are large.
+var isGrowing = map[commands.Group]bool{
+	commands.GroupList: true, commands.GroupHash: true, commands.GroupSet: true, commands.GroupZSet: true, "stream": true,
+	"hyperloglog": true, "geo": true,
 }
 
 func (b *builder) add(n *node) {
@@ -271,8 +311,12 @@ func (b *builder) add(n *node) {
 		}
 	case repeatNode, manyNode:
 		times := b.g.IntN(4)
-		if b.g.oneIn(30) {
+		switch {
+		case b.g.oneIn(30):
 			times = b.g.IntN(40)
+		case b.g.oneIn(200) && isGrowing[b.group]:
+			times = 100 + b.g.IntN(400)
+			b.many = true
 		}
 		if n.kind == repeatNode {
 			times++
@@ -293,6 +337,8 @@ func (b *builder) value(name string) {
 		v = b.g.key(b.group)
 	case draw != nil:
 		v = draw(b.g.source, b.group)
+	case b.many && b.g.IntN(4) > 0:
+		v = strconv.Itoa(b.g.IntN(5000))
 	default:
 		v = b.g.member()
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/num"
 )
 
 const (
@@ -88,10 +89,19 @@ func isDeadline(args []string, i int) bool {
 	return i == 2
 }
 
+// endless makes a blocking request wait until it is served or woken up.
+func endless(args []string) {
+	switch args[0] {
+	case "BLMPOP", "BZMPOP":
+		args[1] = "0"
+	default:
+		args[len(args)-1] = "0"
+	}
+}
+
 func waitsTooLong(arg string) bool {
-	f, err := strconv.ParseFloat(arg, 64)
-	if err != nil {
-		// Forms that only C's strtod takes are drawn nowhere but in edge values, none of which waits.
+	f, ok := num.ParseFloat([]byte(arg))
+	if !ok {
 		return false
 	}
 	return f == 0 || f > maxBlock && f < math.MaxInt64/1000

@@ -63,22 +63,28 @@ func Run(o Options) (Report, error) {
 type runner struct {
 	o            Options
 	gen          *generator
-	oracle, ours link
 	report       Report
 	quiet        bool // a replay: nothing is counted
 	canConfigure bool
 
-	// State of the session that both connections are in.
-	queue   []*request // of MULTI
-	before  pair
-	db      string
-	lastErr bool
+	sessions [2]session // the second one conflicts with the first, and waits for it
+	waiting  *request   // what the second one has asked and perhaps waits for
 }
+
+// session is a connection to each server and the state that both are in.
+type session struct {
+	oracle, ours link
+	queue        []*request // of MULTI
+	before       pair
+}
+
+func (s *session) links() []*link { return []*link{&s.oracle, &s.ours} }
 
 // link is a connection to one server.
 type link struct {
 	conn net.Conn
 	in   *bufio.Reader
+	id   string // CLIENT ID
 }
 
 func (l *link) open(dial func() (net.Conn, error)) (err error) {
@@ -116,17 +122,21 @@ func encode(dst []byte, args []string) []byte {
 }
 
 func (r *runner) close() {
-	r.oracle.close()
-	r.ours.close()
+	for i := range r.sessions {
+		for _, l := range r.sessions[i].links() {
+			l.close()
+		}
+	}
 }
 
 // prepare asks the oracle what it knows and makes the generator.
 func (r *runner) prepare() error {
-	if err := r.oracle.open(r.o.Oracle); err != nil {
+	oracle := &r.sessions[0].oracle
+	if err := oracle.open(r.o.Oracle); err != nil {
 		return err
 	}
 	defer r.close()
-	docs, err := r.oracle.ask("COMMAND", "DOCS")
+	docs, err := oracle.ask("COMMAND", "DOCS")
 	if err != nil {
 		return err
 	}
@@ -144,7 +154,7 @@ func (r *runner) prepare() error {
 	if err != nil {
 		return err
 	}
-	rows, err := r.oracle.ask("COMMAND")
+	rows, err := oracle.ask("COMMAND")
 	r.gen.arity = map[string]int{}
 	collectArity(decode(rows), r.gen.arity)
 	r.canConfigure = r.o.Table.Lookup([]byte("config")) != nil
@@ -224,34 +234,55 @@ func (r *runner) setup(epoch int) []string {
 
 // begin opens the connections of an epoch to two empty servers.
 func (r *runner) begin(epoch int) error {
-	r.queue, r.before, r.db = nil, pair{}, "0"
-	for i, l := range []*link{&r.oracle, &r.ours} {
-		if err := l.open([]func() (net.Conn, error){r.o.Oracle, r.o.Ours}[i]); err != nil {
+	r.waiting = nil
+	for i := range r.sessions {
+		s := &r.sessions[i]
+		s.queue, s.before = nil, pair{}
+		if err := s.oracle.open(r.o.Oracle); err != nil {
 			return err
 		}
-		requests := [][]string{{"FLUSHALL"}}
-		if r.canConfigure {
-			requests = append(requests, append([]string{"CONFIG", "SET"}, defaultSetup...))
-			if s := r.setup(epoch); s != nil {
-				requests = append(requests, append([]string{"CONFIG", "SET"}, s...))
-			}
+		if err := s.ours.open(r.o.Ours); err != nil {
+			return err
 		}
-		for _, args := range requests {
-			reply, err := l.ask(args...)
-			if err != nil {
-				return err
-			}
-			if string(reply) != "+OK\r\n" {
-				return fmt.Errorf("fuzz: %v: %q", args, reply)
-			}
-		}
-		if epoch%3 == 2 {
-			if _, err := l.ask("HELLO", "3"); err != nil {
+		for _, l := range s.links() {
+			if err := r.greet(l, epoch, i == 0); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// greet prepares a connection, and with the first one the server.
+func (r *runner) greet(l *link, epoch int, first bool) error {
+	var requests [][]string
+	if first {
+		requests = append(requests, []string{"FLUSHALL"})
+	}
+	if first && r.canConfigure {
+		requests = append(requests, append([]string{"CONFIG", "SET"}, defaultSetup...))
+		if s := r.setup(epoch); s != nil {
+			requests = append(requests, append([]string{"CONFIG", "SET"}, s...))
+		}
+	}
+	for _, args := range requests {
+		reply, err := l.ask(args...)
+		if err != nil {
+			return err
+		}
+		if string(reply) != "+OK\r\n" {
+			return fmt.Errorf("fuzz: %v: %q", args, reply)
+		}
+	}
+	id, err := l.ask("CLIENT", "ID")
+	if err != nil {
+		return err
+	}
+	l.id = strconv.FormatInt(decode(id).Int, 10)
+	if epoch%3 == 2 {
+		_, err = l.ask("HELLO", "3")
+	}
+	return err
 }
 
 // mismatch is a difference as it is met.
@@ -291,7 +322,7 @@ func (r *runner) play(epoch int, units []unit) (*mismatch, error) {
 	var batch []*request
 	var at []int
 	flush := func() *mismatch {
-		d, i := r.exchange(batch)
+		d, i := r.exchange(0, batch)
 		if d != nil {
 			d.unit = at[i]
 		}
@@ -300,86 +331,107 @@ func (r *runner) play(epoch int, units []unit) (*mismatch, error) {
 	}
 	size := 1 + rng.IntN(maxPipeline)
 	for i := range units {
-		for j := range units[i] {
-			batch, at = append(batch, &units[i][j]), append(at, i)
-		}
-		if len(batch) >= size {
-			if d := flush(); d != nil {
-				return d, nil
+		// What another session asks comes between two pipelines of the first.
+		role := units[i][0].role
+		if role == mainRole {
+			for j := range units[i] {
+				batch, at = append(batch, &units[i][j]), append(at, i)
+			}
+			if len(batch) < size {
+				continue
 			}
 			size = 1 + rng.IntN(maxPipeline)
 		}
+		d := flush()
+		if d == nil && role != mainRole {
+			if d = r.aside(units[i]); d != nil {
+				d.unit = i
+			}
+		}
+		if d != nil {
+			return d, nil
+		}
 	}
-	if d := flush(); d != nil {
-		return d, nil
-	}
-	d := r.checkState()
-	if d != nil {
-		d.unit = len(units)
+	d := flush()
+	if d == nil {
+		if d = r.endWait(); d == nil {
+			d = r.checkState()
+		}
+		if d != nil {
+			d.unit = len(units)
+		}
 	}
 	return d, nil
 }
 
-// exchange sends requests to both servers at once and judges the replies. It returns the index of the first difference.
-func (r *runner) exchange(batch []*request) (*mismatch, int) {
+// exchange sends requests to both servers at once in one session and judges the replies. It returns the index of the
+// first difference.
+func (r *runner) exchange(session int, batch []*request) (*mismatch, int) {
+	s := &r.sessions[session]
 	var out []byte
 	for _, q := range batch {
 		out = encode(out, q.args)
 	}
-	deadline := time.Now().Add(replyTimeout)
-	for _, l := range []*link{&r.oracle, &r.ours} {
-		l.conn.SetDeadline(deadline)
-		// Replies may fill both directions before all is sent.
-		go func(c net.Conn) { _, _ = c.Write(out) }(l.conn)
+	if len(out) == 0 {
+		return nil, 0
+	}
+	for _, l := range s.links() {
+		l.send(out)
 	}
 	for i, q := range batch {
-		var p pair
-		var errA, errB error
-		p.oracle, errA = readReply(r.oracle.in, nil)
-		p.ours, errB = readReply(r.ours.in, nil)
-		if errA != nil {
-			p.oracle = fmt.Appendf(p.oracle, "(%v)", errA)
+		if d := r.replies(s, q); d != nil {
+			return d, i
 		}
-		if errB != nil {
-			p.ours = fmt.Appendf(p.ours, "(%v)", errB)
-		}
-		if !r.quiet {
-			r.report.Requests++
-			if len(p.oracle) > 0 && p.oracle[0] == '-' {
-				r.report.Errors++
-			}
-		}
-		if errA != nil || errB != nil || !r.judge(q, p) {
-			return &mismatch{request: *q, pair: p}, i
-		}
-		r.before = p
 	}
 	return nil, 0
 }
 
-// judge compares the replies to a request and follows the state of the session.
-func (r *runner) judge(q *request, p pair) bool {
-	name := strings.ToUpper(q.args[0])
-	if bytes.Equal(p.oracle, p.ours) {
-		switch string(p.oracle) {
-		case "+QUEUED\r\n":
-			r.queue = append(r.queue, q)
-			return true
-		case "+OK\r\n":
-			if name == "SELECT" {
-				r.db = q.args[1]
-			}
+// send writes without waiting: replies may fill both directions before all is sent.
+func (l *link) send(out []byte) {
+	l.conn.SetDeadline(time.Now().Add(replyTimeout))
+	go func(c net.Conn) { _, _ = c.Write(out) }(l.conn)
+}
+
+// replies reads and judges what both servers answer to a request that has been sent.
+func (r *runner) replies(s *session, q *request) *mismatch {
+	var p pair
+	var errA, errB error
+	p.oracle, errA = readReply(s.oracle.in, nil)
+	p.ours, errB = readReply(s.ours.in, nil)
+	if errA != nil {
+		p.oracle = fmt.Appendf(p.oracle, "(%v)", errA)
+	}
+	if errB != nil {
+		p.ours = fmt.Appendf(p.ours, "(%v)", errB)
+	}
+	if !r.quiet {
+		r.report.Requests++
+		if len(p.oracle) > 0 && p.oracle[0] == '-' {
+			r.report.Errors++
 		}
 	}
-	if name == "EXEC" || name == "DISCARD" {
-		queue := r.queue
-		r.queue = nil
+	if errA != nil || errB != nil || !r.judge(s, q, p) {
+		return &mismatch{request: *q, pair: p}
+	}
+	s.before = p
+	return nil
+}
+
+// judge compares the replies to a request and follows the state of the session.
+func (r *runner) judge(s *session, q *request, p pair) bool {
+	if bytes.Equal(p.oracle, p.ours) && string(p.oracle) == "+QUEUED\r\n" {
+		s.queue = append(s.queue, q)
+		return true
+	}
+	if name := strings.ToUpper(q.args[0]); name == "EXEC" || name == "DISCARD" {
+		queue := s.queue
+		s.queue = nil
 		a, b := decode(p.oracle), decode(p.ours)
 		if name == "EXEC" && a.Type == '*' && b.Type == '*' && len(a.Elems) == len(queue) && len(b.Elems) == len(queue) && !a.Null {
 			return r.judgeAll(queue, a.Elems, b.Elems)
 		}
 	}
-	return compare(q, p, r.before) || r.known(q, p)
+	return compare(q, p, s.before) || r.known(q, p)
 }
 
 // judgeAll compares the elements of EXEC's reply.
@@ -388,9 +440,6 @@ func (r *runner) judgeAll(queue []*request, a, b []resp.Value) bool {
 	for i, q := range queue {
 		if !compareValues(q, a[i], b[i], beforeA, beforeB) && !r.known(q, pair{wire(nil, a[i]), wire(nil, b[i])}) {
 			return false
-		}
-		if strings.EqualFold(q.args[0], "SELECT") && string(a[i].Str) == "OK" {
-			r.db = q.args[1]
 		}
 		beforeA, beforeB = a[i], b[i]
 	}

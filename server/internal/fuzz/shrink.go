@@ -31,7 +31,11 @@ func (r *runner) shrink(epoch int, units []unit, d *mismatch) Finding {
 			if i < len(s.units)-12 && !stable {
 				continue // nobody reads all of it
 			}
-			f.Requests = append(f.Requests, notation(u[j].args))
+			line := notation(u[j].args)
+			if u[j].role == otherRole || u[j].role == waitRole {
+				line = "2" + line
+			}
+			f.Requests = append(f.Requests, line)
 		}
 	}
 	if s.best.unit >= len(s.units) {
@@ -79,7 +83,7 @@ func (s *shrinker) dropUnits() {
 func (s *shrinker) dropArguments() {
 	src := source{rand.New(rand.NewPCG(0, 0))}
 	for i := 0; i < len(s.units); i++ {
-		if len(s.units[i]) > 1 {
+		if len(s.units[i]) > 1 || s.units[i][0].role == waitRole {
 			continue
 		}
 		for j := len(s.units[i][0].args) - 1; j > 0 && i < len(s.units); j-- {

@@ -8,15 +8,15 @@ import (
 
 // checkState compares all that is in the two servers. What has been queued is dropped before.
 func (r *runner) checkState() *mismatch {
-	if d := r.askBoth("DISCARD", false); d != nil && strings.HasPrefix(string(d.oracle), "(") {
+	discard := plain("DISCARD")
+	if d, _ := r.exchange(0, []*request{&discard}); d != nil {
 		return d
 	}
-	r.queue = nil
 	for db := range 16 {
 		select_ := plain("SELECT", strconv.Itoa(db))
 		size := plain("DBSIZE")
 		all := request{args: []string{"KEYS", "*"}, rule: ruleUnordered}
-		if d, _ := r.exchange([]*request{&select_, &size, &all}); d != nil {
+		if d, _ := r.exchange(0, []*request{&select_, &size, &all}); d != nil {
 			return d
 		}
 		if d := r.checkKeys(); d != nil {
@@ -26,15 +26,9 @@ func (r *runner) checkState() *mismatch {
 	return nil
 }
 
-func (r *runner) askBoth(name string, _ bool) *mismatch {
-	q := plain(name)
-	d, _ := r.exchange([]*request{&q})
-	return d
-}
-
 // checkKeys compares the keys of the selected database, which the last reply lists.
 func (r *runner) checkKeys() *mismatch {
-	names := leaves(decode(r.before.oracle))
+	names := leaves(decode(r.sessions[0].before.oracle))
 	slices.Sort(names)
 	if len(names) == 0 {
 		return nil
@@ -45,10 +39,10 @@ func (r *runner) checkKeys() *mismatch {
 	}
 	types := make([]string, len(names))
 	for i := range kinds {
-		if d, _ := r.exchange(kinds[i : i+1]); d != nil {
+		if d, _ := r.exchange(0, kinds[i:i+1]); d != nil {
 			return d
 		}
-		types[i] = strings.TrimSpace(strings.TrimPrefix(string(r.before.oracle), "+"))
+		types[i] = strings.TrimSpace(strings.TrimPrefix(string(r.sessions[0].before.oracle), "+"))
 	}
 	var reads []*request
 	add := func(u rule, args ...string) { reads = append(reads, &request{args: args, rule: u}) }
@@ -77,6 +71,6 @@ func (r *runner) checkKeys() *mismatch {
 			add(ruleExact, "XLEN", n)
 		}
 	}
-	d, _ := r.exchange(reads)
+	d, _ := r.exchange(0, reads)
 	return d
 }
