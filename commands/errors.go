@@ -13,8 +13,15 @@ type Error string
 
 func (e Error) Error() string { return string(e) }
 
-// errorf makes an Error with arguments.
-func errorf(format string, a ...any) error { return Error(fmt.Sprintf(format, a...)) }
+// errorf makes an Error with arguments. Bytes from a client are quoted up to a NUL, as Redis does.
+func errorf(format string, a ...any) error {
+	for i := range a {
+		if b, ok := a[i].([]byte); ok {
+			a[i] = untilNUL(b)
+		}
+	}
+	return Error(fmt.Sprintf(format, a...))
+}
 
 // Every text that goes out as an error and is the same each time.
 const (
@@ -114,7 +121,7 @@ func errExpireTime(s *Spec) error {
 }
 
 func errUnknownSubcommand(container *Spec, sub []byte) error {
-	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", untilNUL(sub), container.Name)
+	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", sub, container.Name)
 }
 
 // untilNUL is how much of an argument Redis quotes, which prints it as a C string.
