@@ -56,6 +56,9 @@ func RunDir(t *testing.T, glob string, dial Dial, opts Options) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if opts.Tuned && f.Defaults {
+				t.Skip("its replies depend on the default parameters")
+			}
 			if *useOracle {
 				runOracle(t, f, path, opts)
 			}

@@ -45,6 +45,9 @@
 // A file runs in RESP2 unless it says `#: protocol 2 3` or `#: protocol 3` before its first request. Where the two differ
 // the replies follow a line `[2]` and a line `[3]`.
 //
+// With `#: defaults` a file says that its replies hold only where the server's parameters have their default values; it is
+// left out elsewhere.
+//
 // Directives (`#: name arguments`) stand above the request they are for; with `#: all name arguments` they are for all
 // that follow in the file.
 //

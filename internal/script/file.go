@@ -21,6 +21,8 @@ type File struct {
 	Name string
 	// Protocols are the RESP versions that the file runs in, ascending.
 	Protocols []int
+	// Defaults says that replies depend on parameters having their default values.
+	Defaults bool
 
 	items []item
 }
@@ -264,6 +266,10 @@ func (p *parser) directive(line string) error {
 	case "protocol":
 		p.keep(line)
 		return p.protocol(words[1:])
+	case "defaults":
+		p.keep(line)
+		p.file.Defaults = true
+		return nil
 	case "reset":
 		if len(words) > 1 || p.dangling != "" {
 			return errors.New("reset stands by itself, without arguments and without other directives above it")

@@ -19,6 +19,9 @@ type Options struct {
 	WrapMulti bool
 	// SkipHandwritten sends requests with handwritten expectations, but does not compare their replies.
 	SkipHandwritten bool
+	// Tuned says that parameters of the server differ from their defaults: files that need the defaults are left out by
+	// RunDir.
+	Tuned bool
 	// NoReset leaves out the commands that empty the server, for servers that are fresh anyway.
 	NoReset bool
 	// Timeout is how long a reply may take; 0 means 5 s.
