@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,9 +67,11 @@ var weights = map[string]int{
 type generator struct {
 	source
 	grammars []grammar
-	blocking []*grammar
-	total    int            // sum of the weights
-	arity    map[string]int // of the oracle's commands, by full name
+	groups   []commands.Group // that have commands
+	weights  []int            // of grammars, in this epoch
+	total    int              // sum of the weights
+	blocking []*grammar       // what the second session may wait in, in this epoch
+	arity    map[string]int   // of the oracle's commands, by full name
 }
 
 // grammar is a command with its parsed syntax.
@@ -103,7 +106,6 @@ func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string
 			}
 			if w > 0 {
 				g.grammars = append(g.grammars, grammar{s, n, words, w})
-				g.total += w
 			}
 		}
 		return nil
@@ -118,9 +120,9 @@ func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string
 			}
 		}
 	}
-	for i := range g.grammars {
-		if s := g.grammars[i].spec; s.Flags&commands.Blocking != 0 && strings.HasPrefix(s.Name, "B") {
-			g.blocking = append(g.blocking, &g.grammars[i])
+	for _, gr := range g.grammars {
+		if !slices.Contains(g.groups, gr.spec.Group) {
+			g.groups = append(g.groups, gr.spec.Group)
 		}
 	}
 	if len(g.grammars) == 0 {
@@ -129,13 +131,48 @@ func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string
 	return g, nil
 }
 
-// seed starts the sequence of an epoch.
-func (g *generator) seed(seed, epoch uint64) { g.source = source{rand.New(rand.NewPCG(seed, epoch))} }
+// seed starts the sequence of an epoch. Most epochs dwell on one or two groups of commands and on some commands of
+// these, or else hardly any two requests would meet.
+func (g *generator) seed(seed, epoch uint64) {
+	g.source = source{Rand: rand.New(rand.NewPCG(seed, epoch))}
+	g.narrow = g.oneIn(2)
+	g.weights = make([]int, len(g.grammars))
+	focus := [2]commands.Group{g.anyGroup(), g.anyGroup()}
+	if g.oneIn(2) {
+		focus[1] = focus[0]
+	}
+	everything := g.oneIn(5)
+	g.total = 0
+	for i, gr := range g.grammars {
+		w := gr.weight * 100
+		switch in := gr.spec.Group; {
+		case everything:
+		case in == focus[0] || in == focus[1]:
+			w *= pick(g.source, []int{0, 1, 1, 2, 6})
+		case in == commands.GroupGeneric:
+			w /= 10
+		default:
+			w /= 100
+		}
+		g.weights[i] = w
+		g.total += w
+	}
+	g.blocking = g.blocking[:0]
+	for i := range g.grammars {
+		if s := g.grammars[i].spec; s.Flags&commands.Blocking != 0 && strings.HasPrefix(s.Name, "B") && (everything || s.Group == focus[0] || s.Group == focus[1]) {
+			g.blocking = append(g.blocking, &g.grammars[i])
+		}
+	}
+}
+
+func (g *generator) anyGroup() commands.Group {
+	return pick(g.source, g.groups)
+}
 
 func (g *generator) grammar() *grammar {
 	n := g.IntN(g.total)
 	for i := range g.grammars {
-		if n -= g.grammars[i].weight; n < 0 {
+		if n -= g.weights[i]; n < 0 {
 			return &g.grammars[i]
 		}
 	}

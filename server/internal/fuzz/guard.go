@@ -35,6 +35,11 @@ func guard(s source, r *request, inMulti bool) {
 			if (name == "SCAN") == (i == 1) && i <= 2 && (r.args[i] == "" || strings.ContainsAny(r.args[i], "-+\x00")) {
 				r.args[i] = "0"
 			}
+		case "ZADD":
+			// All scores of these keys are the same, see sameScoreKey.
+			if i > 1 && i%2 == 0 && strings.HasPrefix(r.args[1], "y") {
+				r.args[i] = "0"
+			}
 		case "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "GETEX", "SET", "HEXPIRE", "HPEXPIRE":
 			if err == nil && i > 1 && n > 0 && n < minSeconds*1000 && isDeadline(r.args, i) {
 				r.args[i] = s.soon()

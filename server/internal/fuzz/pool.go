@@ -10,7 +10,10 @@ import (
 )
 
 // source draws values. Its pools are small, so that requests meet each other's keys, fields and members.
-type source struct{ *rand.Rand }
+type source struct {
+	*rand.Rand
+	narrow bool // draw from very few values, but for rare ones
+}
 
 func (s source) oneIn(n int) bool { return s.IntN(n) == 0 }
 
@@ -35,7 +38,11 @@ func (s source) key(g commands.Group) string {
 	if s.oneIn(150) {
 		return pick(s, []string{"", "nokey", "\x00\r\n\xff", strings.Repeat("k", 80)})
 	}
-	return letter + strconv.Itoa(s.IntN(keysPerLetter))
+	keys := keysPerLetter
+	if s.narrow {
+		keys /= 2
+	}
+	return letter + strconv.Itoa(s.IntN(keys))
 }
 
 var edgeInts = []string{
@@ -51,6 +58,9 @@ var edgeFloats = []string{
 }
 
 func (s source) integer() string {
+	if s.narrow && !s.oneIn(15) {
+		return strconv.Itoa(s.IntN(6) - 1)
+	}
 	if s.oneIn(8) {
 		return pick(s, edgeInts)
 	}
@@ -66,6 +76,9 @@ func (s source) index() string {
 }
 
 func (s source) float() string {
+	if s.narrow && !s.oneIn(15) {
+		return pick(s, []string{"0", "1", "2", "3", "1.5", "-1"})
+	}
 	switch s.IntN(12) {
 	case 0:
 		return pick(s, edgeFloats)
@@ -106,6 +119,9 @@ func (s source) lexBound() string {
 
 // member is a field, member, element or value out of few.
 func (s source) member() string {
+	if s.narrow && !s.oneIn(25) {
+		return pick(s, []string{"a", "b", "c", "ab", "1", "2", "3"})
+	}
 	switch s.IntN(20) {
 	case 0:
 		return s.rareText()

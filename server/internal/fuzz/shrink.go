@@ -81,7 +81,7 @@ func (s *shrinker) dropUnits() {
 
 // dropArguments leaves out arguments one at a time.
 func (s *shrinker) dropArguments() {
-	src := source{rand.New(rand.NewPCG(0, 0))}
+	src := source{Rand: rand.New(rand.NewPCG(0, 0))}
 	for i := 0; i < len(s.units); i++ {
 		if len(s.units[i]) > 1 || s.units[i][0].role == waitRole {
 			continue
