@@ -4,8 +4,8 @@ import (
 	"context"
 	"net"
 	"os"
-	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
@@ -13,31 +13,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loops are the event loops. gnet polls and reads; accepting is our own (listen.go), because gnet's acceptor ends the
-// whole engine when descriptors run out, and writing is too, because gnet buffers what a slow client does not read
-// without telling when it has drained.
-type loops struct {
+// loop is one event loop. gnet polls and reads; accepting is our own (listen.go), because gnet's acceptor ends the whole
+// engine when descriptors run out, and writing is too, because gnet buffers what a slow client does not read without telling
+// when it has drained. Each loop is a gnet.Client of its own, so that we say which loop a connection goes to (balance.go).
+type loop struct {
 	gnet.BuiltinEventEngine
 	srv    *Server
+	index  int
+	lane   *lane
 	client *gnet.Client
-	mu     struct {
-		sync.Mutex
-		byLoop map[gnet.EventLoop]*loop
-		closed bool
-	}
-}
 
-// loop is one event loop.
-type loop struct {
-	lane *lane
-	el   gnet.EventLoop
+	busy  atomic.Int64 // nanoseconds spent on sessions since the balance was looked at last
+	share float64      // of the time before that; the balance's
+	hot   int          // looks in a row at which the share was too high; the balance's
+	count atomic.Int64 // sessions
 
 	mu struct {
 		sync.Mutex
+		el      gnet.EventLoop // nil until the first connection
 		tasks   []func()
 		running bool // a run is scheduled
 	}
-	dirty []*session // sessions with something in their mailbox, while tasks run
+
+	// The loop's own.
+	dirty    []*session // sessions with something in their mailbox, while tasks run
+	sessions map[*session]struct{}
 }
 
 // place is where a session of a loop lives: its loop and its socket.
@@ -46,94 +46,78 @@ type place struct {
 	gc   gnet.Conn
 }
 
-func startLoops(srv *Server, n int) (*loops, error) {
-	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	ls := &loops{srv: srv}
-	ls.mu.byLoop = make(map[gnet.EventLoop]*loop)
+// startLoop starts an event loop.
+func startLoop(srv *Server, index int) (*loop, error) {
+	l := &loop{srv: srv, index: index, lane: newLane(srv), sessions: make(map[*session]struct{})}
 	var err error
-	ls.client, err = gnet.NewClient(ls,
-		gnet.WithNumEventLoop(n),
+	l.client, err = gnet.NewClient(l,
+		gnet.WithNumEventLoop(1),
 		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
 		gnet.WithLogger(silent{}),
 		gnet.WithLogLevel(logging.FatalLevel))
 	if err != nil {
 		return nil, err
 	}
-	return ls, ls.client.Start()
+	return l, l.client.Start()
 }
 
-// add gives a connection to the loop with the fewest, and returns once the loop has it; but it waits no longer than it
-// takes a loop that is not in the middle of a long command, so that a busy loop does not keep others from being served.
-// fail is called if it did not work.
-func (ls *loops) add(s *session, nc net.Conn, fail func(error)) {
-	ls.srv.entry.Add(1)
-	done := make(chan struct{})
-	go func() {
-		defer ls.srv.entry.Done()
-		defer close(done)
-		if _, err := ls.client.EnrollContext(nc, s); err != nil {
-			fail(err)
-		}
-	}()
-	patience := time.NewTimer(time.Millisecond)
-	defer patience.Stop()
-	select {
-	case <-done:
-	case <-patience.C:
+// enroll gives a connection to the loop, and returns when the loop has it. nc is used up, whatever happens.
+func (l *loop) enroll(s *session, nc net.Conn) error {
+	l.count.Add(1)
+	_, err := l.client.EnrollContext(nc, s)
+	if err != nil {
+		l.count.Add(-1)
 	}
+	return err
 }
 
-func (ls *loops) close() {
-	ls.mu.Lock()
-	ls.mu.closed = true
-	all := make([]*loop, 0, len(ls.mu.byLoop))
-	for _, l := range ls.mu.byLoop {
-		all = append(all, l)
+// close ends the loop after what it has been told to do.
+func (l *loop) close() {
+	l.mu.Lock()
+	started := l.mu.el != nil
+	l.mu.Unlock()
+	if started {
+		done := make(chan struct{})
+		l.post(func() { close(done) })
+		<-done
 	}
-	ls.mu.Unlock()
-	// The notes that close the sessions are behind us in the queues of the loops.
-	var wg sync.WaitGroup
-	for _, l := range all {
-		wg.Add(1)
-		l.post(wg.Done)
-	}
-	wg.Wait()
-	_ = ls.client.Stop()
+	_ = l.client.Stop()
 }
 
-func (ls *loops) loopOf(el gnet.EventLoop) *loop {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.mu.byLoop[el]
-	if l == nil {
-		l = &loop{lane: newLane(ls.srv), el: el}
-		ls.mu.byLoop[el] = l
-	}
-	return l
-}
-
-// OnOpen implements gnet.EventHandler.
-func (ls *loops) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
+// OnOpen implements gnet.EventHandler. The session is new, or comes from another loop.
+func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	s, ok := gc.Context().(*session)
 	if !ok {
 		return nil, gnet.Close
 	}
-	p := &place{loop: ls.loopOf(gc.EventLoop()), gc: gc}
+	l.mu.Lock()
+	l.mu.el = gc.EventLoop()
+	l.mu.Unlock()
+	p := &place{loop: l, gc: gc}
 	s.conn.FD = gc.Fd()
 	var o owner = p
-	s.owner.Store(&o)
-	if !ls.srv.clients.add(s) {
+	moved := s.owner.Swap(&o) != nil
+	l.sessions[s] = struct{}{}
+	if moved {
+		// Input may wait in the session, and notes in its mailbox.
+		return nil, p.feed(s, nil)
+	}
+	if !l.srv.clients.add(s) {
 		s.gone = true
-		ls.srv.clients.release()
+		l.srv.clients.release()
 		return nil, gnet.Close
 	}
 	return nil, gnet.None
 }
 
+// leave forgets a session.
+func (l *loop) leave(s *session) {
+	delete(l.sessions, s)
+	l.count.Add(-1)
+}
+
 // OnTraffic implements gnet.EventHandler.
-func (ls *loops) OnTraffic(gc gnet.Conn) gnet.Action {
+func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	s, ok := gc.Context().(*session)
 	if !ok {
 		return gnet.Close
@@ -143,9 +127,10 @@ func (ls *loops) OnTraffic(gc gnet.Conn) gnet.Action {
 }
 
 // OnClose implements gnet.EventHandler.
-func (ls *loops) OnClose(gc gnet.Conn, _ error) gnet.Action {
+func (l *loop) OnClose(gc gnet.Conn, _ error) gnet.Action {
 	if s, ok := gc.Context().(*session); ok {
-		s.end((*s.owner.Load()).(*place).loop.lane)
+		l.leave(s)
+		s.end(l.lane)
 	}
 	return gnet.None
 }
@@ -156,8 +141,15 @@ const hogTime = 20 * time.Millisecond
 // feed lets the session work and writes what it answers. A socket that does not take all of it moves to a stream, and so
 // does a session with so much to do that its neighbours on the loop would notice.
 func (p *place) feed(s *session, data []byte) gnet.Action {
-	var start time.Duration
-	for {
+	start := s.srv.clock.Mono()
+	defer func() {
+		d := s.srv.clock.Mono() - start
+		p.loop.busy.Add(int64(d))
+		if (*s.owner.Load()) == owner(p) {
+			s.work += d
+		}
+	}()
+	for turn := 0; ; turn++ {
 		out, more := s.handle(p.loop.lane, data)
 		data = nil
 		if n := p.write(out); n < len(out) {
@@ -172,9 +164,7 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 		if !more {
 			return gnet.None
 		}
-		if now := s.srv.clock.Mono(); start == 0 {
-			start = now
-		} else if now-start > hogTime {
+		if turn > 0 && s.srv.clock.Mono()-start > hogTime {
 			return p.move(s, nil)
 		}
 	}
@@ -200,19 +190,28 @@ func (p *place) write(b []byte) int {
 
 // move hands the session with its socket to a stream, which sends unsent first. gnet's own descriptor is closed.
 func (p *place) move(s *session, unsent []byte) gnet.Action {
+	if nc := p.detach(s); nc != nil {
+		newStream(s, nc, append([]byte(nil), unsent...)).start(s)
+	}
+	return gnet.Close
+}
+
+// detach takes the session off the loop and returns its socket, on another descriptor; gnet's own is for the caller to
+// close. If that fails it returns nil, and closing ends the session.
+func (p *place) detach(s *session) net.Conn {
 	fd, err := unix.FcntlInt(uintptr(p.gc.Fd()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return gnet.Close
+		return nil
 	}
 	f := os.NewFile(uintptr(fd), "client")
 	nc, err := net.FileConn(f)
 	_ = f.Close()
 	if err != nil {
-		return gnet.Close
+		return nil
 	}
 	p.gc.SetContext(nil)
-	newStream(s, nc, append([]byte(nil), unsent...)).start(s)
-	return gnet.Close
+	p.loop.leave(s)
+	return nc
 }
 
 // knock implements owner.
@@ -224,11 +223,11 @@ func (p *place) knock(s *session) {
 func (l *loop) post(f func()) {
 	l.mu.Lock()
 	l.mu.tasks = append(l.mu.tasks, f)
-	wake := !l.mu.running
+	wake, el := !l.mu.running, l.mu.el
 	l.mu.running = true
 	l.mu.Unlock()
 	if wake {
-		_ = l.el.Execute(context.Background(), l)
+		_ = el.Execute(context.Background(), l)
 	}
 }
 
@@ -248,7 +247,7 @@ func (l *loop) Run(context.Context) error {
 	l.dirty = nil
 	for _, s := range dirty {
 		p, ok := (*s.owner.Load()).(*place)
-		if !ok {
+		if !ok || p.loop != l {
 			(*s.owner.Load()).knock(s) // moved meanwhile: its fields are not ours any more
 			continue
 		}
@@ -256,7 +255,7 @@ func (l *loop) Run(context.Context) error {
 			continue
 		}
 		if p.feed(s, nil) == gnet.Close {
-			_ = l.el.Close(p.gc)
+			_ = p.gc.EventLoop().Close(p.gc)
 		}
 	}
 	return nil

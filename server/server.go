@@ -188,6 +188,7 @@ func (s *Server) requestStop() { s.stopOnce.Do(func() { close(s.stop) }) }
 func (s *Server) shutDown() {
 	s.requestStop()
 	s.listeners.close()
+	s.loops.freeze()
 	s.entry.Wait()
 	s.clients.each(func(c *session) { c.post(note{kind: noteClose}) })
 	s.loops.close()
@@ -196,10 +197,13 @@ func (s *Server) shutDown() {
 	s.store.Close()
 }
 
+// cronTick is how often cron wakes up.
+const cronTick = 100 * time.Millisecond
+
 // cron does what is due now and then: rates, idle clients, clients over their output limit for too long.
 func (s *Server) cron() {
 	defer s.wg.Done()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(cronTick)
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -208,6 +212,7 @@ func (s *Server) cron() {
 		case <-tick.C:
 		}
 		s.stats.Sample(s.clock.Mono())
+		s.loops.balance()
 		s.pause.check(s)
 		if n%10 == 0 {
 			s.checkClients()

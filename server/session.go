@@ -24,7 +24,8 @@ type session struct {
 
 	box   mailbox               // anybody's
 	subs  *pubsub.Client        // nil until it subscribes (broker.go)
-	owner atomic.Pointer[owner] // changes once at most, from a loop to a stream
+	owner atomic.Pointer[owner] // from loop to loop, and from a loop to a stream for good
+	work  time.Duration         // spent on it by its loop since the loop shed work last
 
 	waiting  bool // a command waits for its keys
 	paused   bool // the next request waits for the end of CLIENT PAUSE
