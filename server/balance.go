@@ -171,6 +171,7 @@ func (ls *loops) balance() {
 
 // shed gives about half of the loop's work to another. It runs on the loop.
 func (l *loop) shed(to *loop) {
+	l.flush()
 	var total, given time.Duration
 	for s := range l.sessions {
 		total += s.work

@@ -37,6 +37,7 @@ type loop struct {
 
 	// The loop's own.
 	dirty    []*session // sessions with something in their mailbox, while tasks run
+	held     held
 	sessions map[*session]struct{}
 }
 
@@ -44,6 +45,7 @@ type loop struct {
 type place struct {
 	loop *loop
 	gc   gnet.Conn
+	left bool // the session lives here no more
 }
 
 // startLoop starts an event loop.
@@ -129,6 +131,8 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 // OnClose implements gnet.EventHandler.
 func (l *loop) OnClose(gc gnet.Conn, _ error) gnet.Action {
 	if s, ok := gc.Context().(*session); ok {
+		l.flush() // the last replies, while there is a socket
+		(*s.owner.Load()).(*place).left = true
 		l.leave(s)
 		s.end(l.lane)
 	}
@@ -143,15 +147,23 @@ const hogTime = 20 * time.Millisecond
 func (p *place) feed(s *session, data []byte) gnet.Action {
 	start := s.srv.clock.Mono()
 	defer func() {
-		d := s.srv.clock.Mono() - start
-		p.loop.busy.Add(int64(d))
-		if (*s.owner.Load()) == owner(p) {
-			s.work += d
+		end := s.srv.clock.Mono()
+		p.loop.busy.Add(int64(end - start))
+		p.loop.held.last = end
+		if !p.left {
+			s.work += end - start
 		}
 	}()
 	for turn := 0; ; turn++ {
 		out, more := s.handle(p.loop.lane, data)
 		data = nil
+		if !more && !s.conn.Closing && p.loop.hold(p, s, out, start) {
+			return gnet.None
+		}
+		p.loop.flush()
+		if p.left {
+			return gnet.None // flush found its socket full or broken
+		}
 		if n := p.write(out); n < len(out) {
 			if n < 0 {
 				return gnet.Close
@@ -210,6 +222,7 @@ func (p *place) detach(s *session) net.Conn {
 		return nil
 	}
 	p.gc.SetContext(nil)
+	p.left = true
 	p.loop.leave(s)
 	return nc
 }
@@ -219,10 +232,12 @@ func (p *place) knock(s *session) {
 	p.loop.post(func() { p.loop.dirty = append(p.loop.dirty, s) })
 }
 
-// post has f run on the loop, after what it is doing.
+// post has f, if it is not nil, run on the loop, after what it is doing, and held replies sent.
 func (l *loop) post(f func()) {
 	l.mu.Lock()
-	l.mu.tasks = append(l.mu.tasks, f)
+	if f != nil {
+		l.mu.tasks = append(l.mu.tasks, f)
+	}
 	wake, el := !l.mu.running, l.mu.el
 	l.mu.running = true
 	l.mu.Unlock()
@@ -245,6 +260,7 @@ func (l *loop) Run(context.Context) error {
 	}
 	dirty := l.dirty
 	l.dirty = nil
+	l.held.always = true
 	for _, s := range dirty {
 		p, ok := (*s.owner.Load()).(*place)
 		if !ok || p.loop != l {
@@ -258,6 +274,8 @@ func (l *loop) Run(context.Context) error {
 			_ = p.gc.EventLoop().Close(p.gc)
 		}
 	}
+	l.held.always = false
+	l.flush()
 	return nil
 }
 
