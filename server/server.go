@@ -146,8 +146,12 @@ func Open(o Options) (*Server, error) {
 	for _, l := range s.listeners.all {
 		go s.accept(l)
 	}
+	ready := ""
 	for _, l := range s.listeners.all {
-		s.log.Noticef("Ready to accept connections %s", l.kind)
+		if l.kind != ready {
+			s.log.Noticef("Ready to accept connections %s", l.kind)
+		}
+		ready = l.kind
 	}
 	return s, nil
 }
