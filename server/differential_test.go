@@ -30,10 +30,19 @@ var differential = struct {
 
 // TestDifferential asks a real redis-server and ours the same random questions.
 func TestDifferential(t *testing.T) {
+	runDifferential(t, *differential.requests, fuzz.Run)
+}
+
+// TestDifferentialBytes sends both what is almost a request.
+func TestDifferentialBytes(t *testing.T) {
+	runDifferential(t, *differential.requests/50, fuzz.Raw)
+}
+
+func runDifferential(t *testing.T, requests int, run func(fuzz.Options) (fuzz.Report, error)) {
 	o := oracle.Start(t)
 	opts := fuzz.Options{
 		Oracle: o.Dial, Table: commands.New(store.New(store.Options{})),
-		Seed: *differential.seed, Requests: *differential.requests, MaxFindings: *differential.findings, Log: t.Logf,
+		Seed: *differential.seed, Requests: requests, MaxFindings: *differential.findings, Log: t.Logf,
 	}
 	if *differential.only != "" {
 		opts.Only = regexp.MustCompile("^(" + *differential.only + ")$")
@@ -49,7 +58,7 @@ func TestDifferential(t *testing.T) {
 		opts.Ours = func() (net.Conn, error) { return net.Dial("tcp", s.Addr()) }
 	}
 	start := time.Now()
-	report, err := fuzz.Run(opts)
+	report, err := run(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,6 +110,7 @@ var testOnly = map[string]bool{
 	"internal/oracle/diff": true,
 	"internal/script":      true,
 	"internal/lint":        true,
+	"server/internal/fuzz": true,
 }
 
 // mayTest reports whether the package is itself for tests and measuring.

@@ -185,7 +185,7 @@ func sameNumber(long, short string) bool {
 }
 
 func near(a, b resp.Value, tolerance int64) bool {
-	if a.Type != ':' || b.Type != ':' || (a.Int < 0) != (b.Int < 0) {
+	if a.Type != ':' || b.Type != ':' || a.Int < 0 || b.Int < 0 {
 		return same(a, b)
 	}
 	d := a.Int - b.Int

@@ -274,8 +274,15 @@ func (g *generator) try(inMulti bool) unit {
 	r := request{spec: gr.spec}
 	r.args = append(r.args, gr.words...)
 	r.args = g.arguments(r.args, gr)
-	if g.oneIn(7) {
+	switch {
+	case g.oneIn(7):
 		g.mutate(&r)
+	case g.oneIn(25):
+		// Options that come twice, or contradict each other.
+		more := g.arguments(slices.Clone(gr.words), gr)
+		if from := len(more) - 1 - g.IntN(3); from > len(gr.words) {
+			r.args = append(r.args, more[from:]...)
+		}
 	}
 	if g.oneIn(10) {
 		r.args[0] = strings.ToLower(r.args[0])

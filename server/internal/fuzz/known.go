@@ -1,6 +1,9 @@
 package fuzz
 
-import "regexp"
+import (
+	"bytes"
+	"regexp"
+)
 
 // difference is one between the oracle and the level of compatibility that this project has, or a deliberate one.
 type difference struct {
@@ -39,6 +42,19 @@ func known(name string, p pair) string {
 		if d.name.MatchString(name) && d.oracle.Match(p.oracle) && d.ours.Match(p.ours) {
 			return d.reason
 		}
+	}
+	return ""
+}
+
+// knownRaw is known for bytes that are no requests.
+func knownRaw(input []byte, p pair) string {
+	switch lower := bytes.ToLower(input); {
+	case bytes.HasSuffix(p.ours, []byte("-ERR Protocol error: invalid CRLF in request\r\n")):
+		return "a carriage return must be followed by a line feed, Redis skips whatever follows"
+	case bytes.IndexByte(input, 0) >= 0 && bytes.HasPrefix(p.ours, p.oracle):
+		return "a NUL in an inline request is an ordinary byte, Redis waits for the end of the line for ever"
+	case len(p.oracle) == 0 && (bytes.Contains(lower, []byte("host:")) || bytes.Contains(lower, []byte("post"))):
+		return "what stands before a line of HTTP is answered, Redis drops the replies that it has not sent"
 	}
 	return ""
 }

@@ -253,6 +253,14 @@ func (r *runner) begin(epoch int) error {
 	return nil
 }
 
+// database is the one in which both sessions begin.
+func (r *runner) database(epoch int) string {
+	if epoch%5 == 4 {
+		return "9"
+	}
+	return "0"
+}
+
 // greet prepares a connection, and with the first one the server.
 func (r *runner) greet(l *link, epoch int, first bool) error {
 	var requests [][]string
@@ -281,6 +289,9 @@ func (r *runner) greet(l *link, epoch int, first bool) error {
 	l.id = strconv.FormatInt(decode(id).Int, 10)
 	if epoch%3 == 2 {
 		_, err = l.ask("HELLO", "3")
+	}
+	if err == nil {
+		_, err = l.ask("SELECT", r.database(epoch))
 	}
 	return err
 }

@@ -26,6 +26,9 @@ func (r *runner) shrink(epoch int, units []unit, d *mismatch) Finding {
 	if epoch%3 == 2 {
 		f.Setup += " RESP3"
 	}
+	if db := r.database(epoch); db != "0" {
+		f.Setup += " SELECT " + db
+	}
 	for i, u := range s.units {
 		for j := range u {
 			if i < len(s.units)-12 && !stable {
