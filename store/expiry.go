@@ -177,7 +177,7 @@ func (x *expirer) sweep() int64 {
 	for i := range x.s.shards {
 		sh := &x.s.shards[i]
 		for !x.off.Load() && sh.next.Load() <= x.s.clk.NowMs() {
-			x.sweepShard(sh)
+			x.sweepShard(i)
 		}
 		next = min(next, sh.next.Load())
 	}
@@ -185,11 +185,13 @@ func (x *expirer) sweep() int64 {
 }
 
 // sweepShard deletes at most slice due keys of each database of one shard.
-func (x *expirer) sweepShard(sh *shard) {
+func (x *expirer) sweepShard(i int) {
+	sh := &x.s.shards[i]
 	x.gate.Enter()
 	defer x.gate.Leave()
-	sh.mu.Lock()
 	tx := x.tx
+	tx.held = append(tx.held[:0], i)
+	sh.mu.Lock()
 	next := int64(noDeadline)
 	for n := range sh.dbs {
 		db := &sh.dbs[n]

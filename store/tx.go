@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"unsafe"
+
+	"github.com/streampulse/pulse/internal/invariants"
 )
 
 // ErrWrongType is returned when a key holds a value of another type than was asked for.
@@ -172,7 +174,11 @@ func (tx *Tx) hash(key []byte) uint64 {
 }
 
 func (tx *Tx) database(h uint64) *database {
-	return &tx.s.shards[tx.s.shardIndex(h)].dbs[tx.db]
+	i := tx.s.shardIndex(h)
+	if invariants.Enabled && !tx.all && !slices.Contains(tx.held, i) {
+		panic("store: a key was touched whose shard is not locked; the command's row must name it")
+	}
+	return &tx.s.shards[i].dbs[tx.db]
 }
 
 // find looks key up and deletes it if its deadline has passed.
