@@ -44,6 +44,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 		w.Simple("QUEUED")
 		err = nil
 	case err == errPostponed:
+		c.reply = mode // CLIENT REPLY SKIP is for the request that comes again
 		return Postponed
 	default:
 		t.reject(c, spec, err)
