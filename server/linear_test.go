@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -85,8 +86,14 @@ func orNull(s string) string {
 	return bulk(s)
 }
 
+var modelSeed = maphash.MakeSeed()
+
 var databaseModel = porcupine.Model{
 	Init: func() any { return database{} },
+	Hash: func(state any) uint64 {
+		d := state.(database)
+		return maphash.Comparable(modelSeed, d)
+	},
 	Step: func(state, input, output any) (bool, any) {
 		reply, next := state.(database).step(input.(string))
 		return reply == output.(string), next
@@ -157,7 +164,7 @@ func TestLinearizability(t *testing.T) {
 			srv := openServer(t, "io-threads", "4")
 			for i, w := range workloads {
 				t.Run(w.name, func(t *testing.T) {
-					for round := range 10 {
+					for round := range 15 {
 						history := runHistory(t, srv, uint64(100*i+round), w.next)
 						if got := porcupine.CheckOperationsTimeout(databaseModel, history, patience); got != porcupine.Ok {
 							for _, op := range history {
@@ -175,7 +182,7 @@ func TestLinearizability(t *testing.T) {
 // runHistory lets clients send requests at the same time and returns what they have seen.
 func runHistory(t *testing.T, srv *Server, seed uint64, next func(*rand.Rand, string) string) []porcupine.Operation {
 	t.Helper()
-	const clients, each = 6, 25
+	const clients, each = 5, 15
 	dial(t, srv).want("FLUSHALL", "+OK\r\n")
 	conns := make([]*client, clients)
 	for i := range conns {
