@@ -190,10 +190,30 @@ func (g *generator) next() []unit {
 			u[i].role = otherRole
 		}
 		return []unit{u}
+	case g.oneIn(100):
+		return []unit{g.expiring()}
 	case g.oneIn(120) && len(g.blocking) > 0:
 		return g.wait()
 	}
 	return []unit{g.one(false)}
+}
+
+// expiring draws a key that expires, a request that may come across it, and one that makes sure that it is gone: the oracle
+// counts it until then.
+func (g *generator) expiring() unit {
+	next := g.one(false)
+	for next[0].spec != nil && slices.Contains([]string{"DBSIZE", "SELECT", "SWAPDB"}, next[0].spec.Name) {
+		next = g.one(false)
+	}
+	key := g.key(commands.GroupGeneric)
+	if next[0].spec != nil {
+		key = g.key(next[0].spec.Group)
+	}
+	if len(next[0].args) > 1 && g.oneIn(2) {
+		key = next[0].args[1]
+	}
+	u := append(unit{{args: []string{"PEXPIRE", key, "1"}, role: expireRole}}, next...)
+	return append(u, plain("EXISTS", key))
 }
 
 // wait draws a blocking request of the second session and some of the first that may wake it up.

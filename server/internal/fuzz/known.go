@@ -29,8 +29,8 @@ var knownDifferences = []difference{
 		"small integers count as shared wherever they came from, a copy of one is not in Redis"),
 	differs("object\\|encoding|object", `^\$9\r\nhashtable`, `^\$8\r\nlistpack`,
 		"since 7.2 small sets are listpacks"),
-	differs("object\\|encoding|object", `^\$8\r\nlistpack`, `^\$(8\r\nskiplist|9\r\nhashtable)`,
-		"since 7.2 a new sorted set or hash gets its encoding from the number of members in the request, even if some come twice"),
+	differs("object\\|encoding|object", `^\$(8\r\nlistpack|6\r\nintset)`, `^\$(8\r\n(skiplist|listpack)|9\r\nhashtable)`,
+		"since 7.2 a new sorted set, set or hash gets its encoding from the number of members in the request, even if some come twice"),
 	differs("object\\|encoding|object", `^\$9\r\nquicklist`, `^\$8\r\nlistpack`,
 		"since 7.2 small lists are listpacks"),
 }

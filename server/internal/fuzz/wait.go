@@ -9,26 +9,40 @@ import (
 type role uint8
 
 const (
-	mainRole  role = iota
-	otherRole      // the second session, between two pipelines of the first
-	waitRole       // the second session asks and may have to wait for the first
-	wakeRole       // the first session ends the wait
+	mainRole   role = iota
+	otherRole       // the second session, between two pipelines of the first
+	waitRole        // the second session asks and may have to wait for the first
+	wakeRole        // the first session ends the wait
+	expireRole      // the rest of the unit follows when the key of its first request has expired
 )
+
+// expireWait is longer than the one millisecond that a key has to live which expires.
+const expireWait = 3 * time.Millisecond
 
 // settleTimeout is how long a client may take to be asleep or answered.
 const settleTimeout = 5 * time.Second
 
 // aside does what a unit of another role than the main one asks for.
 func (r *runner) aside(u unit) *mismatch {
-	if d := r.endWait(); d != nil || u[0].role == wakeRole {
-		return d
-	}
-	if u[0].role == otherRole {
-		batch := make([]*request, len(u))
-		for i := range u {
-			batch[i] = &u[i]
+	if u[0].role != expireRole {
+		if d := r.endWait(); d != nil || u[0].role == wakeRole {
+			return d
 		}
+	}
+	batch := make([]*request, len(u))
+	for i := range u {
+		batch[i] = &u[i]
+	}
+	switch u[0].role {
+	case otherRole:
 		d, _ := r.exchange(1, batch)
+		return d
+	case expireRole:
+		d, _ := r.exchange(0, batch[:1])
+		if d == nil {
+			time.Sleep(expireWait)
+			d, _ = r.exchange(0, batch[1:])
+		}
 		return d
 	}
 	r.waiting = &u[0]
