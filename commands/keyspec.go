@@ -94,7 +94,7 @@ func (k *KeySpec) positions(args [][]byte, dst []int) (out []int, ok bool) {
 		}
 		n, ok := num.ParseInt(args[begin+k.NumAt])
 		begin += k.First
-		if !ok || n < 0 || n > int64(len(args)) {
+		if !ok || n < 1 || n > int64(len(args)) {
 			return dst, false
 		}
 		last = begin + (int(n)-1)*k.Step
