@@ -145,8 +145,12 @@ func (s *Spec) KeyPositions(args [][]byte, dst []KeyPos) (out []KeyPos, ok bool)
 		if !ok {
 			return dst, false
 		}
+		flags := k.Flags
+		if flags&VariableFlags != 0 {
+			flags = s.KeyUse(args)
+		}
 		for _, p := range ps {
-			dst = append(dst, KeyPos{p, k.Flags})
+			dst = append(dst, KeyPos{p, flags})
 		}
 	}
 	return dst, true

@@ -94,6 +94,7 @@ type Spec struct {
 	Syntax     string // arguments in the notation of the command reference: "key value [NX | XX] [GET]"
 	Arity      int    // number of arguments with the name itself (and the container's); negative: at least
 	Keys       []KeySpec
+	KeyUse     func(args [][]byte) KeyFlags // what is done with keys that have VariableFlags
 	Flags      Flags
 	Group      Group
 	Category   string // ACL categories instead of the group's, separated by spaces

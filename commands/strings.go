@@ -6,7 +6,7 @@ var stringCommands = []Spec{
 	{Name: "GET", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Returns the string at a key.", Run: get},
 	{Name: "SET", Syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -3,
-		Keys: First(RW | Access | Update | VariableFlags), Flags: Write | DenyOOM, Group: GroupString,
+		Keys: First(RW | Access | Update | VariableFlags), KeyUse: setKeyUse, Flags: Write | DenyOOM, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string, whatever it held before.",
 		History: [][2]string{
 			{"2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."},
@@ -104,6 +104,16 @@ func parseSetOptions(a *Args, getex bool) (o setOptions) {
 		}
 	}
 	return o
+}
+
+// setKeyUse: only with GET does SET look at what was there.
+func setKeyUse(args [][]byte) KeyFlags {
+	for _, a := range args[3:] {
+		if is(a, "GET") {
+			return RW | Access | Update
+		}
+	}
+	return OW | Update
 }
 
 func setCmd(c *Call) error {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -76,6 +77,8 @@ func (t *Table) add(s *Spec, parent *Spec) {
 		panic("commands: incomplete row " + s.full)
 	case s.Run == nil && len(s.Sub) == 0:
 		panic("commands: nothing to run for " + s.full)
+	case s.KeyUse == nil && slices.ContainsFunc(s.Keys, func(k KeySpec) bool { return k.Flags&VariableFlags != 0 }):
+		panic("commands: no KeyUse for the keys of " + s.full)
 	case s.Flags&Write != 0 && s.Flags&ReadOnly != 0:
 		panic("commands: both write and readonly: " + s.full)
 	}
