@@ -66,7 +66,8 @@ var weights = map[string]int{
 // generator draws requests.
 type generator struct {
 	source
-	grammars []grammar
+	grammars []grammar        // to draw requests from
+	all      []grammar        // to draw arguments of COMMAND GETKEYS from
 	groups   []commands.Group // that have commands
 	weights  []int            // of grammars, in this epoch
 	total    int              // sum of the weights
@@ -92,9 +93,6 @@ func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string
 		if s.Run == nil || tokens == nil || isExcluded(words) {
 			return nil
 		}
-		if only != nil && !only.MatchString(name) {
-			return nil
-		}
 		n, err := parseSyntax(s.Syntax)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -104,7 +102,8 @@ func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string
 			if !ok {
 				w = 100
 			}
-			if w > 0 {
+			g.all = append(g.all, grammar{s, n, words, w})
+			if w > 0 && (only == nil || only.MatchString(name)) {
 				g.grammars = append(g.grammars, grammar{s, n, words, w})
 			}
 		}
@@ -154,6 +153,7 @@ func (g *generator) seed(seed, epoch uint64) {
 		default:
 			w /= 100
 		}
+		w = max(w, 1)
 		g.weights[i] = w
 		g.total += w
 	}
@@ -344,6 +344,7 @@ type builder struct {
 	args    []string
 	numKeys int  // where the number of keys stands, or -1
 	keys    int  // keys behind it
+	nested  bool // a whole request is among the arguments
 	many    bool // so many values that there must be more to choose from
 }
 
@@ -394,6 +395,11 @@ func (b *builder) add(n *node) {
 func (b *builder) value(name string) {
 	var v string
 	switch draw := values[name]; {
+	case name == "command":
+		b.command()
+		return
+	case name == "arg" && b.nested:
+		return
 	case name == "numkeys":
 		b.numKeys, b.keys = len(b.args), 0
 	case name == "key" && b.numKeys >= 0:
@@ -407,6 +413,19 @@ func (b *builder) value(name string) {
 		v = b.g.member()
 	}
 	b.args = append(b.args, v)
+}
+
+// command adds a whole request as arguments.
+func (b *builder) command() {
+	gr := &b.g.all[b.g.IntN(len(b.g.all))]
+	if strings.HasPrefix(gr.words[0], "COMMAND") {
+		return
+	}
+	r := request{spec: gr.spec, args: b.g.arguments(slices.Clone(gr.words), gr)}
+	if b.g.sameArity(&r) {
+		b.args = append(b.args, r.args...)
+		b.nested = true
+	}
 }
 
 // bounds replaces the ends of a range by what its options ask for: they stand before the options.
