@@ -152,7 +152,7 @@ func (b *blockedCall) serve(tx *store.Tx, key []byte, next *[]store.Key) (more b
 		}
 		b.leave(tx)
 		tx.Unlock()
-		b.deliverEnd()
+		b.deliverEnd(tx)
 		return true
 	}
 	b.took, b.failed = b.conn.Env.Clock().Mono()-start, err
@@ -160,7 +160,7 @@ func (b *blockedCall) serve(tx *store.Tx, key []byte, next *[]store.Key) (more b
 	*next = append(*next, tx.Ready()...)
 	tx.Unlock()
 	b.stopTimer()
-	b.conn.Env.Deliver(b.conn, reply.Bytes())
+	b.conn.Env.Deliver(tx, b.conn, reply.Bytes())
 	return true
 }
 
@@ -203,7 +203,7 @@ func (b *blockedCall) finish(tx *store.Tx) {
 	tx.LockWanted()
 	b.leave(tx)
 	tx.Unlock()
-	b.deliverEnd()
+	b.deliverEnd(tx)
 }
 
 // leave takes the claimed wait out of its queues, whose shards are locked.
@@ -213,14 +213,14 @@ func (b *blockedCall) leave(tx *store.Tx) {
 }
 
 // deliverEnd tells the client why its wait is over, unless it is gone. The wait has left its queues.
-func (b *blockedCall) deliverEnd() {
+func (b *blockedCall) deliverEnd(tx *store.Tx) {
 	b.stopTimer()
 	switch b.end.Load() {
 	case endTimeout:
-		b.conn.Env.Deliver(b.conn, encode(b.proto, b.wait.OnTimeout))
+		b.conn.Env.Deliver(tx, b.conn, encode(b.proto, b.wait.OnTimeout))
 	case endUnblocked:
 		b.failed = ErrUnblocked
-		b.conn.Env.Deliver(b.conn, encode(b.proto, func(w *resp.Writer) { w.Error(string(ErrUnblocked)) }))
+		b.conn.Env.Deliver(tx, b.conn, encode(b.proto, func(w *resp.Writer) { w.Error(string(ErrUnblocked)) }))
 	}
 }
 
@@ -253,7 +253,7 @@ func (c *Conn) Unblock(tx *store.Tx, withError bool) bool {
 		return false
 	}
 	b.leave(tx)
-	b.deliverEnd()
+	b.deliverEnd(tx)
 	return true
 }
 

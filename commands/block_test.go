@@ -250,7 +250,7 @@ type crowd struct {
 	boxes sync.Map // *Conn -> chan []byte
 }
 
-func (d *crowd) Deliver(c *Conn, reply []byte) {
+func (d *crowd) Deliver(_ *store.Tx, c *Conn, reply []byte) {
 	box, _ := d.boxes.Load(c)
 	box.(chan []byte) <- reply
 }

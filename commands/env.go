@@ -14,7 +14,8 @@ type Env interface {
 	Store() *store.Store
 
 	// Deliver hands reply to the loop of a client that waited: it is written there and the client's input goes on.
-	Deliver(c *Conn, reply []byte)
+	// by is the transaction the caller works with, which tells the server whether that loop is the caller's own.
+	Deliver(by *store.Tx, c *Conn, reply []byte)
 
 	// MaxBulk is proto-max-bulk-len in bytes: the longest string.
 	MaxBulk() int64

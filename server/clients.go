@@ -8,6 +8,7 @@ import (
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/server/stats"
+	"github.com/streampulse/pulse/store"
 )
 
 // clients is the registry of sessions.
@@ -187,7 +188,17 @@ func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 	return b
 }
 
-// Deliver implements commands.Env.
-func (s *Server) Deliver(c *commands.Conn, reply []byte) {
-	c.Session.(*session).post(note{kind: noteReply, bytes: reply})
+// Deliver implements commands.Env. A client on the loop that serves it is let go on when the command under way is done,
+// without another turn of the loop.
+func (s *Server) Deliver(by *store.Tx, c *commands.Conn, reply []byte) {
+	cl := c.Session.(*session)
+	if !cl.box.put(note{kind: noteReply, bytes: reply}) {
+		return
+	}
+	o := *cl.owner.Load()
+	if p, ok := o.(*place); ok && p.loop.lane.tx == by {
+		p.loop.dirty = append(p.loop.dirty, cl)
+		return
+	}
+	o.knock(cl)
 }

@@ -36,7 +36,7 @@ type loop struct {
 	}
 
 	// The loop's own.
-	dirty    []*session // sessions with something in their mailbox, while tasks run
+	dirty    []*session // sessions with something in their mailbox, until settle
 	held     held
 	sessions map[*session]struct{}
 }
@@ -102,7 +102,9 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	l.sessions[s] = struct{}{}
 	if moved {
 		// Input may wait in the session, and notes in its mailbox.
-		return nil, p.feed(s, nil)
+		action := p.feed(s, nil)
+		l.settle()
+		return nil, action
 	}
 	if !l.srv.clients.add(s) {
 		s.gone = true
@@ -125,7 +127,11 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 		return gnet.Close
 	}
 	data, _ := gc.Next(-1)
-	return (*s.owner.Load()).(*place).feed(s, data)
+	action := (*s.owner.Load()).(*place).feed(s, data)
+	if len(l.dirty) > 0 {
+		l.settle()
+	}
+	return action
 }
 
 // OnClose implements gnet.EventHandler.
@@ -258,25 +264,32 @@ func (l *loop) Run(context.Context) error {
 	for _, f := range tasks {
 		f()
 	}
-	dirty := l.dirty
-	l.dirty = nil
+	l.settle()
+	return nil
+}
+
+// settle lets the sessions work that have something in their mailbox, then sends what is held.
+func (l *loop) settle() {
 	l.held.always = true
-	for _, s := range dirty {
-		p, ok := (*s.owner.Load()).(*place)
-		if !ok || p.loop != l {
-			(*s.owner.Load()).knock(s) // moved meanwhile: its fields are not ours any more
-			continue
-		}
-		if s.gone {
-			continue
-		}
-		if p.feed(s, nil) == gnet.Close {
-			_ = p.gc.EventLoop().Close(p.gc)
+	for len(l.dirty) > 0 {
+		dirty := l.dirty
+		l.dirty = nil
+		for _, s := range dirty {
+			p, ok := (*s.owner.Load()).(*place)
+			if !ok || p.loop != l {
+				(*s.owner.Load()).knock(s) // moved meanwhile: its fields are not ours any more
+				continue
+			}
+			if s.gone {
+				continue
+			}
+			if p.feed(s, nil) == gnet.Close {
+				_ = p.gc.EventLoop().Close(p.gc)
+			}
 		}
 	}
 	l.held.always = false
 	l.flush()
-	return nil
 }
 
 // silent drops gnet's log; what matters to an operator is logged by us.
