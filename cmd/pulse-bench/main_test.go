@@ -32,8 +32,8 @@ func TestFlags(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	b := &bench{cfg: c, targets: make([]*target, 2)}
-	// Throughput GET and LPOP, nopipe GET, handoff and taskqueue, each in every round; memory and expiry once.
-	if got, want := b.steps(), 2*(5*c.rounds+2); got != want {
+	// GET and LPOP with and without pipelining, handoff and taskqueue, each in every round; memory and expiry once.
+	if got, want := b.steps(), 2*(6*c.rounds+2); got != want {
 		t.Errorf("%d steps, want %d", got, want)
 	}
 }
