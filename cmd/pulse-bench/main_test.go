@@ -44,7 +44,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Skip("no redis-server on PATH")
 	}
 	file := filepath.Join(t.TempDir(), "r.json")
-	args := "--spawn --server-a redis-server --suite throughput,nopipe,handoff,patterns --rounds 2 --duration 5ms --keys 1000 --clients 4 --json " + file
+	args := "--spawn --server-a redis-server --suite throughput,nopipe,handoff,patterns --rounds 2 --requests 400 --duration 20ms --keys 1000 --clients 4 --json " + file
 	var out strings.Builder
 	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
 		t.Fatal(err)
