@@ -46,7 +46,10 @@ func (l *loop) hold(p *place, s *session, out []byte, start time.Duration) bool 
 }
 
 // flush sends what is held. A session whose socket is full moves to a stream with all that was held for it.
-func (l *loop) flush() {
+func (l *loop) flush() { l.flushBefore(nil, nil) }
+
+// flushBefore is flush while out is about to be sent to p: if p's session moves, out goes with it.
+func (l *loop) flushBefore(p *place, out []byte) {
 	if len(l.held.replies) == 0 {
 		return
 	}
@@ -54,23 +57,26 @@ func (l *loop) flush() {
 	l.held.replies, l.held.bytes = nil, nil // closing a connection comes here again
 	rest := bytes
 	for i, r := range replies {
-		out := rest[:r.size]
+		reply := rest[:r.size]
 		rest = rest[r.size:]
 		if r.place.left {
 			continue
 		}
-		n := r.place.write(out)
-		if n == len(out) {
+		n := r.place.write(reply)
+		if n == len(reply) {
 			continue
 		}
 		if n >= 0 {
-			unsent := append([]byte(nil), out[n:]...)
+			unsent := append([]byte(nil), reply[n:]...)
 			later := rest
 			for _, q := range replies[i+1:] {
 				if q.place == r.place {
 					unsent = append(unsent, later[:q.size]...)
 				}
 				later = later[q.size:]
+			}
+			if r.place == p {
+				unsent = append(unsent, out...)
 			}
 			r.place.move(r.session, unsent)
 		}

@@ -390,6 +390,9 @@ func (r *infoReport) errorstats() {
 }
 
 func (r *infoReport) latencystats() {
+	if !r.s.stats.Tracking() {
+		return
+	}
 	percentiles := r.s.cfg.Percentiles().Load()
 	for id := range r.snap.Commands {
 		l := r.s.stats.Latency(id)

@@ -96,7 +96,9 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	l.mu.el = gc.EventLoop()
 	l.mu.Unlock()
 	p := &place{loop: l, gc: gc}
+	l.lane.gate.Enter() // CLIENT LIST of another session may look at one that moves
 	s.conn.FD = gc.Fd()
+	l.lane.gate.Leave()
 	var o owner = p
 	moved := s.owner.Swap(&o) != nil
 	l.sessions[s] = struct{}{}
@@ -136,12 +138,18 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 
 // OnClose implements gnet.EventHandler.
 func (l *loop) OnClose(gc gnet.Conn, _ error) gnet.Action {
-	if s, ok := gc.Context().(*session); ok {
-		l.flush() // the last replies, while there is a socket
-		(*s.owner.Load()).(*place).left = true
-		l.leave(s)
-		s.end(l.lane)
+	s, ok := gc.Context().(*session)
+	if !ok {
+		return gnet.None
 	}
+	p := (*s.owner.Load()).(*place)
+	l.flush() // the last replies, while there is a socket
+	if p.left {
+		return gnet.None // the socket was full: a stream has the session now
+	}
+	p.left = true
+	l.leave(s)
+	s.end(l.lane)
 	return gnet.None
 }
 
@@ -166,9 +174,9 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 		if !more && !s.conn.Closing && p.loop.hold(p, s, out, start) {
 			return gnet.None
 		}
-		p.loop.flush()
+		p.loop.flushBefore(p, out)
 		if p.left {
-			return gnet.None // flush found its socket full or broken
+			return gnet.None // its socket was full, and a stream has out, or broken
 		}
 		if n := p.write(out); n < len(out) {
 			if n < 0 {

@@ -264,6 +264,10 @@ func (s *Server) readConfig() {
 		apply()
 		c.OnChange(name, apply)
 	}
+	tracking := c.Bool("latency-tracking")
+	track := func() { s.stats.SetTracking(tracking.Load()) }
+	track()
+	c.OnChange("latency-tracking", track)
 	c.OnChange("loglevel", func() {
 		if l, ok := log.ParseLevel(c.Enum("loglevel").Load()); ok {
 			s.log.SetLevel(l)
