@@ -122,16 +122,7 @@ func (s *elementScan) options(hash bool) error {
 	a := s.c.From(3)
 	for a.More() {
 		switch {
-		case a.IsWith("COUNT", 1):
-			n := a.Int()
-			if n < 1 {
-				a.Fail(ErrSyntax)
-			}
-			s.count = int(min(n, math.MaxInt32))
-		case a.IsWith("MATCH", 1):
-			if s.pattern = a.Next(); string(s.pattern) == "*" {
-				s.pattern = nil
-			}
+		case s.common(&a):
 		case a.Is("NOVALUES"):
 			if s.noValues = true; !hash {
 				a.Fail(ErrNoValuesHashOnly)

@@ -142,81 +142,18 @@ func (c *Call) firstList(keys [][]byte) (key []byte, l *list.List, err error) {
 	return nil, nil, nil
 }
 
-// lmpopArgs are the arguments LMPOP and BLMPOP share.
-type lmpopArgs struct {
-	keys  [][]byte
-	head  bool
-	count int64
-}
+func lmpop(c *Call) error { return c.multiPop("LEFT", "RIGHT", (*Call).popFromLists) }
 
-func parseLMPop(a *Args) (o lmpopArgs) {
-	n := a.IntErr(ErrNumKeys)
-	switch {
-	case a.Err() != nil:
-	case n <= 0:
-		a.Fail(ErrNumKeys)
-	case n >= int64(a.Left()):
-		a.Fail(ErrSyntax)
-	default:
-		o.keys = a.Rest()
-		a.i -= len(o.keys) - int(n)
-		o.keys = o.keys[:n]
-	}
-	o.head, o.count = listEnd(a), -1
-	for a.More() {
-		if o.count >= 0 || !a.IsWith("COUNT", 1) {
-			a.Fail(ErrSyntax)
-			break
-		}
-		if o.count = a.IntErr(ErrCountPositive); o.count <= 0 {
-			a.Fail(ErrCountPositive)
-		}
-	}
-	if o.count < 0 {
-		o.count = 1
-	}
-	return o
-}
+func blmpop(c *Call) error { return c.blockingMultiPop("LEFT", "RIGHT", (*Call).popFromLists) }
 
-func lmpop(c *Call) error {
-	a := c.From(1)
-	o := parseLMPop(&a)
-	if a.Err() != nil {
-		return a.Err()
-	}
-	done, err := c.multiPop(&o)
-	if err == nil && !done {
-		c.NullArray()
-	}
-	return err
-}
-
-func blmpop(c *Call) error {
-	a := c.From(2)
-	o := parseLMPop(&a)
-	if a.Err() != nil {
-		return a.Err()
-	}
-	a = c.From(1) // of several errors that of the time-out is told last
-	timeout := c.timeout(&a)
-	if a.Err() != nil {
-		return a.Err()
-	}
-	done, err := c.multiPop(&o)
-	if err == nil && !done {
-		return c.Block(Wait{Keys: o.keys, Timeout: timeout, OnTimeout: NullArrayReply})
-	}
-	return err
-}
-
-// multiPop replies with the name and elements of the first list that has any; done is false if there is none.
-func (c *Call) multiPop(o *lmpopArgs) (done bool, err error) {
+// popFromLists replies with the name and elements of the first list that has any; done is false if there is none.
+func (c *Call) popFromLists(o *multiPopArgs) (done bool, err error) {
 	key, l, err := c.firstList(o.keys)
 	if l == nil || err != nil {
 		return false, err
 	}
 	c.Array(2)
 	c.Bulk(key)
-	c.take(key, l, o.head, o.count)
+	c.take(key, l, o.first, o.count)
 	return true, nil
 }

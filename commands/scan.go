@@ -75,16 +75,7 @@ func parseScan(a *Args) (o scanOptions) {
 	o.cursor, o.count = scanCursor(a), 10
 	for a.More() {
 		switch {
-		case a.IsWith("COUNT", 1):
-			n := a.Int()
-			if n < 1 {
-				a.Fail(ErrSyntax)
-			}
-			o.count = int(min(n, math.MaxInt32))
-		case a.IsWith("MATCH", 1):
-			if o.pattern = a.Next(); string(o.pattern) == "*" {
-				o.pattern = nil
-			}
+		case o.common(a):
 		case a.IsWith("TYPE", 1):
 			o.kind = a.Next()
 		default:
@@ -92,6 +83,25 @@ func parseScan(a *Args) (o scanOptions) {
 		}
 	}
 	return o
+}
+
+// common takes COUNT or MATCH, which all of them have; false if it is neither.
+func (o *scanOptions) common(a *Args) bool {
+	switch {
+	case a.IsWith("COUNT", 1):
+		n := a.Int()
+		if n < 1 {
+			a.Fail(ErrSyntax)
+		}
+		o.count = int(min(n, math.MaxInt32))
+	case a.IsWith("MATCH", 1):
+		if o.pattern = a.Next(); string(o.pattern) == "*" {
+			o.pattern = nil
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // scanCursor takes a cursor: a number of 64 bits without a sign, where zeros may lead.

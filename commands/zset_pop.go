@@ -94,74 +94,12 @@ func bzpop(c *Call, high bool) error {
 	return nil
 }
 
-// zmpopArgs are the arguments ZMPOP and BZMPOP share.
-type zmpopArgs struct {
-	keys  [][]byte
-	high  bool
-	count int64
-}
+func zmpop(c *Call) error { return c.multiPop("MAX", "MIN", (*Call).popFromZSets) }
 
-func parseZMPop(a *Args) (o zmpopArgs) {
-	n := a.IntErr(ErrNumKeys)
-	switch {
-	case a.Err() != nil:
-		return o
-	case n <= 0:
-		a.Fail(ErrNumKeys)
-		return o
-	case n >= int64(a.Left()):
-		a.Fail(ErrSyntax)
-		return o
-	}
-	o.keys = a.v[a.i : a.i+int(n)]
-	a.i += int(n)
-	if o.high = a.Is("MAX"); !o.high && !a.Is("MIN") {
-		a.Fail(ErrSyntax)
-	}
-	for o.count = -1; a.More(); {
-		if o.count > 0 || !a.IsWith("COUNT", 1) {
-			a.Fail(ErrSyntax)
-		} else if o.count = a.IntErr(ErrCountPositive); o.count <= 0 {
-			a.Fail(ErrCountPositive)
-		}
-	}
-	o.count = max(o.count, 1)
-	return o
-}
+func bzmpop(c *Call) error { return c.blockingMultiPop("MAX", "MIN", (*Call).popFromZSets) }
 
-func zmpop(c *Call) error {
-	a := c.From(1)
-	o := parseZMPop(&a)
-	if a.Err() != nil {
-		return a.Err()
-	}
-	done, err := c.multiPopZ(&o)
-	if err == nil && !done {
-		c.NullArray()
-	}
-	return err
-}
-
-func bzmpop(c *Call) error {
-	a := c.From(2)
-	o := parseZMPop(&a)
-	if a.Err() != nil {
-		return a.Err()
-	}
-	a = c.From(1) // of several errors that of the time-out is told last
-	timeout := c.timeout(&a)
-	if a.Err() != nil {
-		return a.Err()
-	}
-	done, err := c.multiPopZ(&o)
-	if err == nil && !done {
-		return c.Block(Wait{Keys: o.keys, Timeout: timeout, OnTimeout: NullArrayReply})
-	}
-	return err
-}
-
-// multiPopZ replies with the name and members of the first sorted set that has any; done is false if there is none.
-func (c *Call) multiPopZ(o *zmpopArgs) (done bool, err error) {
+// popFromZSets replies with the name and members of the first sorted set that has any; done is false if there is none.
+func (c *Call) popFromZSets(o *multiPopArgs) (done bool, err error) {
 	key, z, err := c.firstZSet(o.keys)
 	if z == nil || err != nil {
 		return false, err
@@ -170,7 +108,7 @@ func (c *Call) multiPopZ(o *zmpopArgs) (done bool, err error) {
 	c.Array(2)
 	c.Bulk(key)
 	c.Array(int(n))
-	c.zpopped(key, z, o.high, int(n), func(m []byte, s float64) {
+	c.zpopped(key, z, o.first, int(n), func(m []byte, s float64) {
 		c.Array(2)
 		c.Bulk(m)
 		c.Double(s)
