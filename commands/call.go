@@ -55,8 +55,7 @@ func (c *Call) Block(w Wait) error {
 	return errBlocked
 }
 
-// NullReply and NullArrayReply are the usual OnTimeout.
-func NullReply(w *resp.Writer)      { w.Null() }
+// NullArrayReply is the usual OnTimeout.
 func NullArrayReply(w *resp.Writer) { w.NullArray() }
 
 // RESP3 reports whether the reply goes out in version 3 of the protocol.

@@ -89,10 +89,10 @@ func clientSetinfo(c *Call) error {
 	case is(c.Args[2], "LIB-VER"):
 		field = &c.Conn.LibVer
 	default:
-		return errorf("ERR Unrecognized option '%s'", c.Args[2])
+		return errClientOption(c.Args[2])
 	}
 	if !isClientWord(c.Args[3]) {
-		return errorf("ERR %s cannot contain spaces, newlines or special characters.", c.Args[2])
+		return errClientInfo(c.Args[2])
 	}
 	*field = string(c.Args[3])
 	c.OK()
@@ -131,7 +131,7 @@ func clientPause(c *Call) error {
 	case a.Err() != nil:
 		return a.Err()
 	case len(c.Args) > 4:
-		return errorf("ERR unknown subcommand or wrong number of arguments for '%s'. Try CLIENT HELP.", c.Args[1])
+		return errSubcommandArity("CLIENT", c.Args[1])
 	case !a.More() || a.Is("ALL"):
 	case a.Is("WRITE"):
 		all = false
@@ -251,7 +251,7 @@ func (a *Args) clientType() string {
 		}
 	}
 	if a.More() {
-		a.Fail(errorf("ERR Unknown client type '%s'", a.Peek()))
+		a.Fail(errClientType(a.Peek()))
 	}
 	return ""
 }
@@ -327,9 +327,9 @@ func killFilter(c *Call) (f clientFilter, err error) {
 	for a.More() {
 		switch {
 		case a.IsWith("ID", 1):
-			f.ids = []int64{a.positive("client-id should be greater than 0", "client-id should be greater than 0")}
+			f.ids = []int64{a.positive(ErrClientIDPositive, ErrClientIDPositive)}
 		case a.IsWith("MAXAGE", 1):
-			f.maxAge = a.positive("maxage is not an integer or out of range", "maxage should be greater than 0")
+			f.maxAge = a.positive(ErrMaxAgeInteger, ErrMaxAgePositive)
 		case a.IsWith("TYPE", 1):
 			f.kind = a.clientType()
 		case a.IsWith("ADDR", 1):
@@ -338,7 +338,7 @@ func killFilter(c *Call) (f clientFilter, err error) {
 			f.laddr = string(a.Next())
 		case a.IsWith("USER", 1):
 			if f.user = string(a.Next()); f.user != "default" {
-				a.Fail(errorf("ERR No such user '%s'", f.user))
+				a.Fail(errNoUser(f.user))
 			}
 		case a.IsWith("SKIPME", 1):
 			switch {
@@ -356,11 +356,11 @@ func killFilter(c *Call) (f clientFilter, err error) {
 	return f, a.Err()
 }
 
-// positive takes an integer above 0, with the texts of the errors for what is no integer and what is not positive.
-func (a *Args) positive(notInteger, notPositive string) int64 {
-	n := a.IntErr(Error("ERR " + notInteger))
+// positive takes an integer above 0, with the errors for what is no integer and what is not positive.
+func (a *Args) positive(notInteger, notPositive error) int64 {
+	n := a.IntErr(notInteger)
 	if n <= 0 {
-		a.Fail(Error("ERR " + notPositive))
+		a.Fail(notPositive)
 	}
 	return n
 }

@@ -97,7 +97,7 @@ func hello(c *Call) error {
 					return ErrClientName
 				}
 			default:
-				return errorf("ERR Syntax error in HELLO option '%s'", a.Peek())
+				return errHelloOption(a.Peek())
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func debug(c *Call) error {
 			return s.run(c)
 		}
 	}
-	return errorf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try DEBUG HELP.", c.Args[1])
+	return errSubcommandArity("DEBUG", c.Args[1])
 }
 
 // protected refuses a command that a parameter switches on: for everybody (yes) or for connections of this host (local).
@@ -51,7 +51,7 @@ func (c *Call) protected(name, param string) error {
 	if mode == "yes" || mode == "local" && c.Conn.local() {
 		return nil
 	}
-	return errorf("ERR %s command not allowed. If the %s option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.", name, param)
+	return errProtected(name, param)
 }
 
 // local reports whether the client is on the same host.

@@ -39,7 +39,6 @@ const (
 	ErrStringTooLong    = Error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 	ErrOffset           = Error("ERR offset is out of range")
 	ErrDBRange          = Error("ERR DB index is out of range")
-	ErrInvalidDB        = Error("ERR invalid DB index")
 	ErrInvalidCursor    = Error("ERR invalid cursor")
 	ErrTimeoutFloat     = Error("ERR timeout is not a float or out of range")
 	ErrTimeoutRange     = Error("ERR timeout is out of range")
@@ -76,6 +75,7 @@ const (
 	ErrLimitByRank      = Error("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
 	ErrScoresByLex      = Error("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
 	ErrWeight           = Error("ERR weight value is not a float")
+	ErrDenied           = Error("DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.")
 	ErrMaxClients       = Error("ERR max number of clients reached")
 	ErrLCSNotStrings    = Error("ERR The specified keys must contain string values")
 	ErrLCSLenAndIdx     = Error("ERR If you want both the length and indexes, please just use IDX.")
@@ -91,6 +91,9 @@ const (
 	ErrProtoInteger     = Error("ERR Protocol version is not an integer or out of range")
 	ErrClientName       = Error("ERR Client names cannot contain spaces, newlines or special characters.")
 	ErrClientID         = Error("ERR Invalid client ID")
+	ErrClientIDPositive = Error("ERR client-id should be greater than 0")
+	ErrMaxAgeInteger    = Error("ERR maxage is not an integer or out of range")
+	ErrMaxAgePositive   = Error("ERR maxage should be greater than 0")
 	ErrTimeoutInteger   = Error("ERR timeout is not an integer or out of range")
 	ErrPauseMode        = Error("ERR CLIENT PAUSE mode must be WRITE or ALL")
 	ErrUnblockReason    = Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
@@ -101,6 +104,7 @@ const (
 	ErrNoShutdown       = Error("ERR No shutdown in progress.")
 	ErrNeedsRESP3       = Error("ERR RESP2 is not supported by this command")
 	ErrProtocolType     = Error("ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
+	ErrNoConfigFile     = Error("ERR The server is running without a config file")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 
@@ -119,6 +123,46 @@ func errExecRefused(err error) error {
 func errExpireTime(s *Spec) error {
 	return errorf("ERR invalid expire time in '%s' command", s.full)
 }
+
+func errNoInputKey(s *Spec) error {
+	return errorf("ERR at least 1 input key is needed for '%s' command", s.full)
+}
+
+func errSubscriber(s *Spec) error {
+	return errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", s.full)
+}
+
+// errProtected is for a command that a parameter must allow first.
+func errProtected(command, param string) error {
+	return errorf("ERR %s command not allowed. If the %s option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.", command, param)
+}
+
+func errExpireOption(option []byte) error { return errorf("ERR Unsupported option %s", option) }
+
+func errHelloOption(option []byte) error {
+	return errorf("ERR Syntax error in HELLO option '%s'", option)
+}
+
+func errClientOption(option []byte) error { return errorf("ERR Unrecognized option '%s'", option) }
+
+func errClientInfo(option []byte) error {
+	return errorf("ERR %s cannot contain spaces, newlines or special characters.", option)
+}
+
+func errClientType(kind []byte) error { return errorf("ERR Unknown client type '%s'", kind) }
+
+func errNoUser(name string) error { return errorf("ERR No such user '%s'", name) }
+
+// errSubcommandArity is for subcommands that check their number of arguments themselves.
+func errSubcommandArity(container string, sub []byte) error {
+	return errorf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.", sub, container)
+}
+
+// ErrConfig is the reply to a CONFIG SET that was refused for the given reason.
+func ErrConfig(reason error) error { return Error("ERR " + reason.Error()) }
+
+// ErrProtocol is the last reply to a client that broke the protocol.
+func ErrProtocol(violation error) Error { return Error("ERR Protocol error: " + violation.Error()) }
 
 func errUnknownSubcommand(container *Spec, sub []byte) error {
 	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", sub, container.Name)

@@ -101,7 +101,7 @@ func parseExpireIf(a *Args) (o expireIf) {
 		case a.Is("LT"):
 			o.lt = true
 		default:
-			a.Fail(errorf("ERR Unsupported option %s", a.Next()))
+			a.Fail(errExpireOption(a.Next()))
 		}
 	}
 	if o.nx && (o.xx || o.gt || o.lt) {

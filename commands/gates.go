@@ -36,7 +36,7 @@ func gateSubscriber(c *Conn, k *Call) error {
 	case "ping", "quit", "reset":
 		return nil
 	}
-	return errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", k.Spec.full)
+	return errSubscriber(k.Spec)
 }
 
 // gateMulti queues what comes between MULTI and EXEC.

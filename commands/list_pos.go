@@ -27,7 +27,7 @@ func parseLPos(c *Call) (o lposArgs, err error) {
 			case o.rank == 0:
 				a.Fail(ErrRankZero)
 			case o.rank == math.MinInt64:
-				a.Fail(errorf("ERR value is out of range, value must between %d and %d", -math.MaxInt64, math.MaxInt64))
+				a.Fail(ErrCountRange)
 			}
 		case a.IsWith("COUNT", 1):
 			o.counted = true

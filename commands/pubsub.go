@@ -128,7 +128,7 @@ func listChannels(c *Call, kind SubKind) error {
 	case 3:
 		pattern = c.Args[2]
 	default:
-		return errorf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try PUBSUB HELP.", c.Args[1])
+		return errSubcommandArity("PUBSUB", c.Args[1])
 	}
 	names := c.Env.Channels(kind, pattern)
 	c.Array(len(names))

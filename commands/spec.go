@@ -108,7 +108,7 @@ type Spec struct {
 	Run        func(c *Call) error // nil for a container whose subcommands do everything
 	Sub        []Spec
 
-	id       int    // index into the statistics
+	id       int    // index into the statistics, dense from 0
 	full     string // lower case, "client|setname" for subcommands
 	parent   *Spec
 	sub      map[string]*Spec
@@ -116,11 +116,5 @@ type Spec struct {
 	warmKey  int // position of the first key, if it is fixed; else 0
 }
 
-// ID is the index of the command in statistics: dense from 0.
-func (s *Spec) ID() int { return s.id }
-
 // FullName is the lower-case name as COMMAND prints it: "get", "client|setname".
 func (s *Spec) FullName() string { return s.full }
-
-// IsWrite reports whether the command may change keys.
-func (s *Spec) IsWrite() bool { return s.Flags&Write != 0 }

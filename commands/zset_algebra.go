@@ -91,7 +91,7 @@ func (c *Call) zsources(a *Args) ([]zsource, error) {
 	case a.Err() != nil:
 		return nil, a.Err()
 	case n < 1:
-		return nil, errorf("ERR at least 1 input key is needed for '%s' command", c.Spec.full)
+		return nil, errNoInputKey(c.Spec)
 	case n > int64(a.Left()):
 		return nil, ErrSyntax
 	}

@@ -51,7 +51,7 @@ func (s *Server) ConfigGet(patterns [][]byte, f func(name, value string)) {
 // ConfigSet implements commands.Config.
 func (s *Server) ConfigSet(pairs [][]byte) error {
 	if err := s.cfg.Set(pairs, s.cfg.Enum("enable-protected-configs").Load() == "yes"); err != nil {
-		return commands.Error("ERR " + err.Error())
+		return commands.ErrConfig(err)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (s *Server) ConfigResetStat() { s.stats.Reset() }
 
 // ConfigRewrite implements commands.Config. The file a server was started with is not written yet.
 func (s *Server) ConfigRewrite() error {
-	return commands.Error("ERR The server is running without a config file")
+	return commands.ErrNoConfigFile
 }
 
 // SleepForDebug implements commands.Env.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streampulse/pulse/commands"
 )
 
 func TestLimitsBeforeAuthentication(t *testing.T) {
@@ -187,7 +189,7 @@ func TestProtectedModeFromOutside(t *testing.T) {
 	}
 	t.Cleanup(func() { closeServer(t, srv); settled(t, goroutines, files) })
 	c := dial(t, srv)
-	if got := c.readAll(); got != deniedText || !strings.HasPrefix(got, "-DENIED Redis is running in protected mode") {
+	if got := c.readAll(); got != "-"+string(commands.ErrDenied)+"\r\n" || !strings.HasPrefix(got, "-DENIED Redis is running in protected mode") {
 		t.Errorf("got %q", got)
 	}
 }

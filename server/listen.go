@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/server/stats"
 )
 
@@ -127,25 +128,23 @@ func (s *Server) accept(l *listener) {
 	}
 }
 
-const deniedText = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
-
 // admit turns a connection into a session, or away.
 func (s *Server) admit(nc net.Conn) {
-	refuse := func(text string) {
+	refuse := func(reason commands.Error) {
 		_ = nc.SetWriteDeadline(time.Now().Add(lastWords))
-		_, _ = nc.Write([]byte(text))
+		_, _ = nc.Write([]byte("-" + reason + "\r\n"))
 		_ = nc.Close()
 		s.stats.Add(stats.RejectedConnections, 1)
 	}
 	id := s.clients.reserve(s.vars.maxClients.Load())
 	if id == 0 {
-		refuse("-ERR max number of clients reached\r\n")
+		refuse(commands.ErrMaxClients)
 		return
 	}
 	tcp, isTCP := nc.(*net.TCPConn)
 	if isTCP && s.protects(nc.RemoteAddr()) {
 		s.clients.release()
-		refuse(deniedText)
+		refuse(commands.ErrDenied)
 		return
 	}
 	cl := newSession(s, nc)

@@ -181,8 +181,9 @@ func (s *session) unused() int { return len(s.in) - s.at }
 
 func (s *session) protocolError(err error) {
 	s.srv.log.Verbosef("Protocol error (%s) from client: %s", err, s.conn.Addr)
-	s.conn.Meter.ErrorReply("ERR Protocol error")
-	s.conn.Out.Error("ERR Protocol error: " + err.Error())
+	reply := commands.ErrProtocol(err)
+	s.conn.Meter.ErrorReply(string(reply))
+	s.conn.Out.Error(string(reply))
 	s.conn.Closing = true
 }
 
