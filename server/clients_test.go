@@ -222,32 +222,76 @@ func TestManyBlocked(t *testing.T) {
 	c.want("EXISTS q", ":0\r\n")
 }
 
-// TestPatterns matches patterns that are slow for careless matchers.
+// TestPatterns has every command that matches match patterns that are slow for careless matchers.
 func TestPatterns(t *testing.T) {
 	srv := openServer(t)
-	c := dial(t, srv)
-	key := strings.Repeat("a", 50_000)
-	c.doArgs("SET", key, "v")
+	c, listener := dial(t, srv), dial(t, srv)
+	name := strings.Repeat("a", 50_000)
+	c.doArgs("SET", name, "v")
+	c.want("SELECT 1", "+OK\r\n")
+	c.doArgs("HSET", "h", name, "v")
+	c.doArgs("SADD", "s", name)
+	c.doArgs("ZADD", "z", "1", name)
+	c.want("SELECT 0", "+OK\r\n")
 	pings := startPinger(t, srv)
-	for _, row := range []struct{ pattern, want string }{
-		{strings.Repeat("a*", 20) + "b", "*0\r\n"},
-		{strings.Repeat("*?", 50_000), "*1\r\n" + bulk(key)},
-		{"[", "*0\r\n"},
-		{"a[a", "*0\r\n"},
-		{"[z-a]*", "*1\r\n" + bulk(key)},
-		{"a\\", "*0\r\n"},
-		{strings.Repeat("*", 60_000), "*1\r\n" + bulk(key)},
-	} {
+	// soon sends a request whose exact reply must come within a second.
+	soon := func(want string, args ...string) {
+		t.Helper()
 		start := time.Now()
-		if got := c.doArgs("KEYS", row.pattern); got != row.want {
-			t.Errorf("KEYS %.20q = %.60q", row.pattern, got)
+		if got := c.doArgs(args...); got != want {
+			t.Errorf("%.60q = %.60q, want %.60q", args, got, want)
 		}
 		if took := time.Since(start); took > time.Second {
-			t.Errorf("KEYS %.20q took %v", row.pattern, took)
+			t.Errorf("%.60q took %v", args, took)
 		}
 	}
-	c.doArgs("PSUBSCRIBE", strings.Repeat("a*", 20)+"b")
-	dial(t, srv).doArgs("PUBLISH", key, "m")
+	array := func(elements ...string) string {
+		return fmt.Sprintf("*%d\r\n%s", len(elements), strings.Join(elements, ""))
+	}
+	scanned := func(elements ...string) string { return array(bulk("0"), array(elements...)) }
+	for _, row := range []struct {
+		pattern string
+		matches bool
+	}{
+		{strings.Repeat("a*", 20) + "b", false},
+		{strings.Repeat("a*", 20), true},
+		{strings.Repeat("*a", 2000) + "*b", false},
+		{strings.Repeat("*?", 50_000), true},
+		{strings.Repeat("*?", 50_001), false},
+		{strings.Repeat("*[^b]", 20) + "b", false},
+		{strings.Repeat("*", 60_000), true},
+		{"[", false},
+		{"a[a", false},
+		{"[" + strings.Repeat("z-b", 20_000), false},
+		{"[z-a]*", true},
+		{"a\\", false},
+	} {
+		found, value, score := []string(nil), []string(nil), []string(nil)
+		if row.matches {
+			found, value, score = []string{bulk(name)}, []string{bulk(name), bulk("v")}, []string{bulk(name), bulk("1")}
+		}
+		soon(array(found...), "KEYS", row.pattern)
+		soon(scanned(found...), "SCAN", "0", "MATCH", row.pattern)
+		c.want("SELECT 1", "+OK\r\n")
+		soon(scanned(value...), "HSCAN", "h", "0", "MATCH", row.pattern)
+		soon(scanned(found...), "SSCAN", "s", "0", "MATCH", row.pattern)
+		soon(scanned(score...), "ZSCAN", "z", "0", "MATCH", row.pattern)
+		c.want("SELECT 0", "+OK\r\n")
+		if row.pattern != "[z-a]*" && strings.Trim(row.pattern, "*") != "" { // but these are parameters, too
+			soon(array(), "CONFIG", "GET", row.pattern)
+		}
+		if got := listener.doArgs("PSUBSCRIBE", row.pattern); got != array(bulk("psubscribe"), bulk(row.pattern), ":1\r\n") {
+			t.Fatalf("PSUBSCRIBE %.20q = %.60q", row.pattern, got)
+		}
+		soon(fmt.Sprintf(":%d\r\n", len(found)), "PUBLISH", name, "m")
+		if row.matches {
+			listener.expect(array(bulk("pmessage"), bulk(row.pattern), bulk(name), bulk("m")))
+		}
+		listener.doArgs("PUNSUBSCRIBE")
+		listener.doArgs("SUBSCRIBE", name)
+		soon(array(found...), "PUBSUB", "CHANNELS", row.pattern)
+		listener.doArgs("UNSUBSCRIBE")
+	}
 	pings.check(t)
 }
 

@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -123,12 +122,12 @@ func dialAddr(t testing.TB, network, addr string) *client {
 
 // encode makes a request as clients do.
 func encode(args ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	b := strconv.AppendInt([]byte("*"), int64(len(args)), 10)
 	for _, a := range args {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+		b = strconv.AppendInt(append(b, "\r\n$"...), int64(len(a)), 10)
+		b = append(append(b, "\r\n"...), a...)
 	}
-	return b.String()
+	return string(append(b, "\r\n"...))
 }
 
 // requests encodes lines of words.
@@ -183,6 +182,22 @@ func (c *client) read() string {
 		c.t.Fatalf("no reply within %v, only %.300q", patience, b)
 	}
 	return string(b) + "(closed)"
+}
+
+// expect reads as much as is wanted and compares it.
+func (c *client) expect(want string) {
+	c.t.Helper()
+	c.SetReadDeadline(time.Now().Add(patience))
+	got := make([]byte, len(want))
+	n, err := io.ReadFull(c.r, got)
+	if err == nil && string(got) == want {
+		return
+	}
+	at := 0
+	for at < n && got[at] == want[at] {
+		at++
+	}
+	c.t.Errorf("%v: from byte %d on %.200q, want %.200q", err, at, got[at:n], want[at:])
 }
 
 // readAll returns everything up to the end of the connection.
