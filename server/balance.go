@@ -55,12 +55,6 @@ func (ls *loops) start() (*loop, error) {
 	return l, err
 }
 
-func (ls *loops) started() []*loop {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	return ls.mu.all
-}
-
 // choose returns the loop for a new connection: the first that has time for it, else the least busy.
 func (ls *loops) choose() *loop {
 	ls.mu.Lock()

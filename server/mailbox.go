@@ -49,12 +49,6 @@ func (m *mailbox) take() []note {
 	return ns
 }
 
-func (m *mailbox) empty() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.notes) == 0
-}
-
 func (m *mailbox) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

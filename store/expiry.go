@@ -108,7 +108,6 @@ type expirer struct {
 		timer   clock.Timer
 		closed  bool
 		running bool
-		onEvent func(ready []Key)
 	}
 }
 

@@ -25,22 +25,13 @@ type gates struct {
 	all []*Gate
 }
 
-// NewGate returns a gate that exclusive operations respect until DropGate.
+// NewGate returns a gate that exclusive operations respect for as long as the store lives.
 func (s *Store) NewGate() *Gate {
 	g := &Gate{}
 	s.gates.mu.Lock()
 	s.gates.all = append(s.gates.all, g)
 	s.gates.mu.Unlock()
 	return g
-}
-
-// DropGate forgets g, which nobody holds or will enter again.
-func (s *Store) DropGate(g *Gate) {
-	s.gates.one.Lock()
-	defer s.gates.one.Unlock()
-	s.gates.mu.Lock()
-	defer s.gates.mu.Unlock()
-	s.gates.all = slices.DeleteFunc(s.gates.all, func(h *Gate) bool { return h == g })
 }
 
 // Exclusive runs f while nobody else is between Enter and Leave of any gate. The caller holds own (or nil); it is given

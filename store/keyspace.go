@@ -206,8 +206,6 @@ func (s *slab) add(o Object) uint32 {
 
 func (s *slab) get(i uint32) Object { return s.pages[i/slabPage][i%slabPage] }
 
-func (s *slab) set(i uint32, o Object) { s.pages[i/slabPage][i%slabPage] = o }
-
 func (s *slab) drop(i uint32) {
 	s.pages[i/slabPage][i%slabPage] = nil
 	s.free = append(s.free, i)

@@ -50,7 +50,7 @@ type Store struct {
 	}
 	gates   gates
 	expirer expirer
-	dirty   atomic.Int64 // changes since ResetDirty
+	dirty   atomic.Int64 // changes of keys since it was made
 }
 
 // shard is a slice of the hash space of all databases. Everything in it is guarded by mu, except next.
@@ -110,14 +110,8 @@ func New(o Options) *Store {
 // Databases returns the number of databases.
 func (s *Store) Databases() int { return s.dbs }
 
-// Clock returns the clock the store lives by.
-func (s *Store) Clock() clock.Clock { return s.clk }
-
-// Dirty returns the number of changes since the last ResetDirty.
+// Dirty returns the number of changes since the store was made.
 func (s *Store) Dirty() int64 { return s.dirty.Load() }
-
-// ResetDirty sets the number of changes to zero.
-func (s *Store) ResetDirty() { s.dirty.Store(0) }
 
 func (s *Store) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }
 
@@ -144,7 +138,7 @@ type Limits struct {
 	ListCompressDepth      int
 }
 
-// DefaultLimits returns the defaults of Redis 7.4.
+// DefaultLimits returns limits for a store that is used without a configuration.
 func DefaultLimits() Limits {
 	return Limits{
 		HashMaxListpackEntries: 128, HashMaxListpackValue: 64,

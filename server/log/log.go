@@ -64,7 +64,6 @@ const (
 	Starting byte = 'C'
 	Master   byte = 'M'
 	Replica  byte = 'S'
-	Sentinel byte = 'X'
 )
 
 // Options of a Logger. The zero value logs notices and warnings to standard output.

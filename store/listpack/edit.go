@@ -17,11 +17,6 @@ func (l Listpack) Prepend(elem []byte) Listpack {
 	return l.insert(headerSize, encode(elem))
 }
 
-// PrependInt adds v before the first entry.
-func (l Listpack) PrependInt(v int64) Listpack {
-	return l.insert(headerSize, encodeInt(v))
-}
-
 // InsertBefore adds elem before the entry at p. Afterwards p is the position
 // of the new entry.
 func (l Listpack) InsertBefore(p int, elem []byte) Listpack {

@@ -97,18 +97,6 @@ func (e *encoded) put(b []byte) int {
 	return n + putBack(b[n:], n)
 }
 
-// EntrySize returns the bytes an element takes in a listpack.
-func EntrySize(elem []byte) int {
-	e := encode(elem)
-	return e.span()
-}
-
-// IntSize returns the bytes an integer takes in a listpack.
-func IntSize(v int64) int {
-	e := encodeInt(v)
-	return e.span()
-}
-
 // body returns the size of encoding and data of the entry at p.
 func (l Listpack) body(p int) int {
 	switch b := l[p]; {

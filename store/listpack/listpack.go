@@ -84,7 +84,7 @@ func (l Listpack) Len() int {
 func (l Listpack) Empty() bool { return l[headerSize] == endMark }
 
 // Fits reports whether l may grow by add bytes, which is at least the text
-// length plus 10 for each element to add (see [EntrySize] for the exact size).
+// length plus 10 for each element to add.
 func (l Listpack) Fits(add int) bool {
 	return len(l) <= MaxBytes && add >= 0 && add <= MaxBytes-len(l)
 }

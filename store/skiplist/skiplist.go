@@ -145,9 +145,6 @@ func (l *List) Prev(r Ref) Ref { return l.node(r).back }
 // First returns the first element, or None.
 func (l *List) First() Ref { return l.head.links[0].next }
 
-// Last returns the last element, or None.
-func (l *List) Last() Ref { return l.tail }
-
 // draw returns the height of a new node.
 func (l *List) draw() int {
 	l.seed += 0x9e3779b97f4a7c15 // splitmix64
