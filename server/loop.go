@@ -156,9 +156,21 @@ func (l *loop) OnClose(gc gnet.Conn, _ error) gnet.Action {
 // hogTime is how long a session may keep its loop busy with input that has come before.
 const hogTime = 20 * time.Millisecond
 
+// slowTime is how long a session's commands may take at one go. What a session that takes longer sends next is no longer
+// the loop's business: a client of slow commands stalls its neighbours once, not for ever.
+const slowTime = 30 * time.Millisecond
+
 // feed lets the session work and writes what it answers. A socket that does not take all of it moves to a stream, and so
 // does a session with so much to do that its neighbours on the loop would notice.
 func (p *place) feed(s *session, data []byte) gnet.Action {
+	if s.slow && len(data) > 0 {
+		p.loop.flush()
+		if p.left {
+			return gnet.None
+		}
+		s.in = append(s.in, data...)
+		return p.move(s, nil)
+	}
 	start := s.srv.clock.Mono()
 	defer func() {
 		end := s.srv.clock.Mono()
@@ -166,6 +178,7 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 		p.loop.held.last = end
 		if !p.left {
 			s.work += end - start
+			s.slow = end-start > slowTime
 		}
 	}()
 	for turn := 0; ; turn++ {

@@ -29,6 +29,7 @@ type session struct {
 
 	waiting  bool // a command waits for its keys
 	paused   bool // the next request waits for the end of CLIENT PAUSE
+	slow     bool // it kept its loop busy for too long
 	hold     bool // too much output waits: no input is worked on
 	killed   bool // closing because others want it
 	gone     bool // closed; nothing must be done any more

@@ -320,3 +320,24 @@ func TestPipelineBehindWait(t *testing.T) {
 	}
 	pings.check(t)
 }
+
+// TestSlowCommands: a client of slow commands stalls the other clients of its loop once; then it has goroutines of its
+// own.
+func TestSlowCommands(t *testing.T) {
+	srv := openServer(t, "io-threads", "1", "enable-debug-command", "yes")
+	slow, other := dial(t, srv), dial(t, srv)
+	other.want("PING", "+PONG\r\n")
+	slow.want("DEBUG SLEEP 0.05", "+OK\r\n")
+	slow.send(requests("DEBUG SLEEP 0.5", "SET k v"))
+	best := time.Hour
+	for range 3 {
+		start := time.Now()
+		other.want("PING", "+PONG\r\n")
+		best = min(best, time.Since(start))
+	}
+	if best > 200*time.Millisecond {
+		t.Errorf("another client waited %v", best)
+	}
+	slow.expect("+OK\r\n+OK\r\n")
+	other.want("GET k", "$1\r\nv\r\n")
+}
