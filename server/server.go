@@ -11,9 +11,10 @@
 //
 // A session (session.go) is fed bytes and yields bytes. It has one owner at a time, and only the owner touches it:
 //
-//   - an event loop (loop.go), for TCP clients that read what they are sent: gnet calls, the session answers, one write;
+//   - an event loop (loop.go), for TCP clients that read what they are sent: gnet calls, the session answers, one write.
+//     Connections gather on as few loops as keep up (balance.go), and a busy loop holds small replies together (held.go);
 //   - a stream (stream.go), a pair of goroutines on a net.Conn, for everything else: Unix sockets, and TCP clients whose
-//     socket buffer is full. Such a client's socket is not read while output waits.
+//     socket buffer is full, or who keep their loop busy for long. A client's socket is not read while output waits.
 //
 // Others reach a session by leaving a note in its mailbox and knocking at its owner (mailbox.go). Whoever runs commands
 // does so in a lane (lane.go): the store's gate, a transaction and counters of its own.
@@ -275,6 +276,11 @@ func (s *Server) readConfig() {
 	})
 	for _, name := range c.Inert() {
 		s.log.Warningf("The parameter '%s' has no effect yet", name)
+	}
+	for _, name := range []string{"user", "rename-command", "loadmodule"} {
+		if len(c.Directives(name)) > 0 {
+			s.log.Warningf("The directive '%s' has no effect yet", name)
+		}
 	}
 }
 
