@@ -405,14 +405,23 @@ func TestHashFlooding(t *testing.T) {
 		{"MSET", "DBSIZE", "FNV-1a 32"},
 		{"MSET", "DBSIZE", "one hashtag"},
 	} {
-		usual := add(row.line, "1", plain)
-		c.want(row.count, fmt.Sprintf(":%d\r\n", n))
-		c.want("FLUSHALL", "+OK\r\n")
-		took := add(row.line, "1", names[row.family])
-		c.want(row.count, fmt.Sprintf(":%d\r\n", n))
-		c.want("FLUSHALL", "+OK\r\n")
-		if took > 4*usual+200*time.Millisecond {
-			t.Errorf("%s with names that collide in %s takes %v, with others %v", row.line, row.family, took, usual)
+		// A slow machine may take its time over one run; colliding names would slow down every one.
+		slow := 0
+		for range 3 {
+			usual := add(row.line, "1", plain)
+			c.want(row.count, fmt.Sprintf(":%d\r\n", n))
+			c.want("FLUSHALL", "+OK\r\n")
+			took := add(row.line, "1", names[row.family])
+			c.want(row.count, fmt.Sprintf(":%d\r\n", n))
+			c.want("FLUSHALL", "+OK\r\n")
+			if took <= 4*usual+200*time.Millisecond {
+				break
+			}
+			t.Logf("%s with names that collide in %s takes %v, with others %v", row.line, row.family, took, usual)
+			slow++
+		}
+		if slow == 3 {
+			t.Errorf("%s is slow with names that collide in %s", row.line, row.family)
 		}
 	}
 	pings.check(t)
