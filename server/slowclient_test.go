@@ -195,7 +195,7 @@ func TestSubscriberThatDoesNotRead(t *testing.T) {
 				}
 				if streams(srv) == 1 && row.name == "soft" {
 					// Enough waits now; time alone ends it.
-					for range 30 {
+					for range 300 {
 						publisher.doArgs("PUBLISH", "ch", message)
 					}
 					waitFor(t, "the subscriber to be given up", func() bool { return streams(srv) == 0 })
