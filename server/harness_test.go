@@ -248,8 +248,14 @@ func readRaw(r *bufio.Reader, b []byte) ([]byte, error) {
 	return b, err
 }
 
-// grace is how soon other clients are answered, whatever one of them does.
-const grace = 100 * time.Millisecond
+// grace is how soon other clients are answered, whatever one of them does: 100 ms, or what becomes of them under the race
+// detector.
+var grace = func() time.Duration {
+	if underRace {
+		return time.Second
+	}
+	return 100 * time.Millisecond
+}()
 
 // alive fails the test unless the server answers another client soon. Tests of a machine under load get three attempts.
 func alive(t testing.TB, other *client) {
