@@ -171,11 +171,12 @@ func (l *loop) shed(to *loop) {
 		total += s.work
 	}
 	for s := range l.sessions {
-		if 2*(given+s.work) <= total && s.work > 0 && !s.waiting && !s.gone && !s.conn.Closing {
-			given += s.work
+		work := s.work
+		s.work = 0 // once sent, it is the other loop's
+		if work > 0 && 2*(given+work) <= total && !s.waiting && !s.gone && !s.conn.Closing {
+			given += work
 			l.send(s, to)
 		}
-		s.work = 0
 	}
 }
 
