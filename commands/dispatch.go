@@ -124,6 +124,7 @@ func (t *Table) lockKeys(c *Conn, tx *store.Tx, spec *Spec, args [][]byte) {
 
 // perform calls the handler. After an error other than errBlocked the reply is that error.
 func (k *Call) perform(mark int) error {
+	k.Tx.BeginCommand()
 	changes := k.Tx.Changes()
 	err := k.Spec.Run(k)
 	if invariants.Enabled && k.Tx.Changes() != changes && k.Spec.Flags&(Write|OwnLocks) == 0 {

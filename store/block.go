@@ -16,10 +16,13 @@ import (
 // lets a value be overwritten in place by a shorter or, later, a longer one.
 const (
 	kindMask  = 0x07
+	fPacked   = 0x08 // the value is the bytes of one that is not a string (packed.go)
 	fDeadline = 0x10
 	fLarge    = 0x20
-	fRaw      = 0x40 // a string changed in place: its encoding is "raw" whatever its length
+	fRaw      = 0x40 // a string changed in place: its encoding is "raw" whatever its length; of packed values, the form
 	// 0x80 belongs to the arena
+
+	valueMask = kindMask | fPacked | fRaw // what a value takes along
 
 	smallHeader = 8
 	largeHeader = 24
@@ -56,6 +59,14 @@ type layout struct {
 }
 
 func (l *layout) kind() Kind { return Kind(l.flags & kindMask) }
+
+// packed reports whether the value is the bytes of one that is not a string; form is which of two forms they have.
+func (l *layout) packed() bool { return l.flags&fPacked != 0 }
+
+func (l *layout) form() byte { return l.flags & fRaw / fRaw }
+
+// hasObject reports whether the value is the number of an object.
+func (l *layout) hasObject() bool { return l.flags&fPacked == 0 && !l.kind().isString() }
 
 func layoutOf(b []byte) (l layout) {
 	_ = b[7]

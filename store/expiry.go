@@ -87,7 +87,7 @@ func (ks *keyspace) relayout(e *entry, at int64, access uint32) {
 	old := *e
 	ks.moveDeadline(e, at)
 	key, val := keyOf(old.b), old.value()
-	sh := shape{flags: old.flags & (kindMask | fRaw), key: key, vlen: len(val), deadline: at}
+	sh := shape{flags: old.flags & valueMask, key: key, vlen: len(val), deadline: at}
 	copy(ks.place(e, &sh, max(sh.need(sh.isLarge(0)), min(old.size, sh.need(true)+1<<20)), access), val)
 	ks.tidy()
 }

@@ -66,8 +66,11 @@ func (tx *Tx) Facts(key []byte) (f Facts, ok bool) {
 			f.Encoding = "raw"
 		}
 	default:
-		o := e.ks.objects.get(objectNumber(e.value()))
-		f.Encoding, f.Len, f.Bytes = o.Encoding(), o.Len(), f.Bytes+o.Bytes()
+		o := tx.view(&e)
+		f.Encoding, f.Len = o.Encoding(), o.Len()
+		if e.hasObject() {
+			f.Bytes += o.Bytes()
+		}
 	}
 	return f, true
 }
@@ -91,11 +94,11 @@ func (tx *Tx) Copy(from, to []byte, db int) { tx.transfer(from, to, db, false) }
 func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 	src := tx.find(from)
 	kind, at := src.kind(), src.deadline()
-	sh := shape{flags: src.flags & (kindMask | fRaw), key: to, vlen: src.vlen, deadline: at}
+	sh := shape{flags: src.flags & valueMask, key: to, vlen: src.vlen, deadline: at}
 	var o Object
 	// A slice of a block stays readable when the block dies, see package arena.
 	val := src.value()
-	if !kind.isString() {
+	if src.hasObject() {
 		o = src.ks.objects.get(objectNumber(val))
 		if !move {
 			o = cloneObject(o)
@@ -105,6 +108,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 		if o != nil {
 			src.ks.objects.drop(objectNumber(val))
 		}
+		tx.forget(kind, from)
 		src.ks.remove(&src)
 		src.ks.tidy()
 	}
@@ -116,7 +120,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 		dst = entry{h: dst.h, ks: dst.ks}
 	}
 	if o != nil {
-		tx.putObject(&dst, to, kind, o, at)
+		tx.putNumber(&dst, to, kind, o, at)
 	} else {
 		ks := tx.space(&dst)
 		copy(ks.put(&dst, &sh, tx.access()), val)

@@ -83,7 +83,7 @@ func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
 
 // dropObject lets go of the object of e, if it has one, before its block is overwritten.
 func (ks *keyspace) dropObject(e *entry) {
-	if e.b != nil && !e.kind().isString() {
+	if e.b != nil && e.hasObject() {
 		ks.objects.drop(objectNumber(e.value()))
 	}
 }

@@ -7,6 +7,10 @@ import (
 	"unsafe"
 
 	"github.com/streampulse/pulse/internal/invariants"
+	"github.com/streampulse/pulse/store/hash"
+	"github.com/streampulse/pulse/store/list"
+	"github.com/streampulse/pulse/store/set"
+	"github.com/streampulse/pulse/store/zset"
 )
 
 // ErrWrongType is returned when a key holds a value of another type than was asked for.
@@ -36,6 +40,12 @@ type Tx struct {
 	changes int   // since Begin
 	scratch []byte
 
+	// Values that live in blocks, as the present command has them in hand (packed.go).
+	hashes copies[hash.Hash, *hash.Hash]
+	lists  copies[list.List, *list.List]
+	sets   copies[set.Set, *set.Set]
+	zsets  copies[zset.ZSet, *zset.ZSet]
+
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
 	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
@@ -63,6 +73,7 @@ func (tx *Tx) Begin(db int) { tx.BeginAt(db, tx.s.clk.NowMs()) }
 func (tx *Tx) BeginAt(db int, now int64) {
 	tx.db, tx.now = db, now
 	tx.changes = 0
+	tx.BeginCommand()
 	tx.ready = tx.ready[:0]
 	if cap(tx.scratch) > keepScratch {
 		tx.scratch = nil // many integers were read at once; one Tx lives as long as its loop
@@ -240,9 +251,8 @@ func (tx *Tx) expire(db *database, e *entry) {
 
 // drop removes the key of e with its value.
 func (tx *Tx) drop(e *entry) {
-	if !e.kind().isString() {
-		e.ks.objects.drop(objectNumber(e.value()))
-	}
+	e.ks.dropObject(e)
+	tx.forget(e.kind(), keyOf(e.b))
 	e.ks.remove(e)
 	e.ks.tidy()
 }
@@ -257,68 +267,11 @@ func (tx *Tx) Modified(key []byte, n int) {
 	}
 }
 
-// Settle is Modified for an object, and deletes key if the object has become empty.
-func (tx *Tx) Settle(key []byte, o Object, n int) {
-	if o.Len() == 0 {
-		if e := tx.find(key); e.b != nil {
-			tx.drop(&e)
-		}
-	}
-	tx.Modified(key, n)
-}
-
 // Mode says what a typed look-up does about a key that does not exist.
 type Mode uint8
 
 const (
 	Read   Mode = iota // nil; counts as a read of the keyspace
 	Write              // nil; about to change what is there
-	Create             // an empty value is made; the caller must add an element or call Settle
+	Create             // an empty value is made, which is there once it is settled
 )
-
-// object is the one way to a value that is not a string.
-func object[T Object](tx *Tx, key []byte, kind Kind, m Mode, make func() T) (none T, err error) {
-	var e entry
-	if m == Read {
-		e = tx.peek(key)
-	} else {
-		e = tx.find(key)
-	}
-	if e.b != nil {
-		if e.kind() != kind {
-			return none, ErrWrongType
-		}
-		if m != Read {
-			setAccess(e.b, tx.access())
-		}
-		return e.ks.objects.get(objectNumber(e.value())).(T), nil
-	}
-	if m != Create {
-		return none, nil
-	}
-	o := make()
-	tx.putObject(&e, key, kind, o, noDeadline)
-	return o, nil
-}
-
-// putObject makes the key of e, whose old value must be a string or gone, hold o.
-func (tx *Tx) putObject(e *entry, key []byte, kind Kind, o Object, at int64) {
-	ks := tx.space(e)
-	sh := shape{flags: byte(kind), key: key, vlen: 4, deadline: at}
-	putObjectNumber(ks.put(e, &sh, tx.access()), ks.objects.add(o))
-	ks.tidy()
-}
-
-// SetObject makes key hold o, of the given kind, without a deadline, whatever it held. A nil or empty o deletes key.
-// It does not call Modified.
-func (tx *Tx) SetObject(key []byte, kind Kind, o Object) {
-	e := tx.find(key)
-	if e.b != nil {
-		tx.drop(&e)
-		e = entry{h: e.h, ks: e.ks}
-	}
-	if o == nil || o.Len() == 0 {
-		return
-	}
-	tx.putObject(&e, key, kind, o, noDeadline)
-}

@@ -11,16 +11,22 @@ import (
 // no such key and m is not Create; the read methods of a nil value behave as those of an empty one.
 
 // Hash returns the hash at key.
-func (tx *Tx) Hash(key []byte, m Mode) (*hash.Hash, error) { return object(tx, key, Hash, m, hash.New) }
+func (tx *Tx) Hash(key []byte, m Mode) (*hash.Hash, error) {
+	return object(tx, key, Hash, m, &tx.hashes)
+}
 
 // List returns the list at key.
-func (tx *Tx) List(key []byte, m Mode) (*list.List, error) { return object(tx, key, List, m, list.New) }
+func (tx *Tx) List(key []byte, m Mode) (*list.List, error) {
+	return object(tx, key, List, m, &tx.lists)
+}
 
 // Set returns the set at key.
-func (tx *Tx) Set(key []byte, m Mode) (*set.Set, error) { return object(tx, key, Set, m, set.New) }
+func (tx *Tx) Set(key []byte, m Mode) (*set.Set, error) { return object(tx, key, Set, m, &tx.sets) }
 
 // ZSet returns the sorted set at key.
-func (tx *Tx) ZSet(key []byte, m Mode) (*zset.ZSet, error) { return object(tx, key, ZSet, m, zset.New) }
+func (tx *Tx) ZSet(key []byte, m Mode) (*zset.ZSet, error) {
+	return object(tx, key, ZSet, m, &tx.zsets)
+}
 
 // Hash returns the limits of hashes.
 func (l *Limits) Hash() hash.Limits {
@@ -30,6 +36,21 @@ func (l *Limits) Hash() hash.Limits {
 // Set returns the limits of sets.
 func (l *Limits) Set() set.Limits {
 	return set.Limits{Ints: l.SetMaxIntsetEntries, Entries: l.SetMaxListpackEntries, Value: l.SetMaxListpackValue}
+}
+
+// kindOf returns the kind of o.
+func kindOf(o Object) Kind {
+	switch o.(type) {
+	case *hash.Hash:
+		return Hash
+	case *list.List:
+		return List
+	case *set.Set:
+		return Set
+	case *zset.ZSet:
+		return ZSet
+	}
+	panic("store: a value of no known type")
 }
 
 func cloneObject(o Object) Object {

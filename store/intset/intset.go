@@ -45,6 +45,16 @@ func New(capacity int) Intset {
 	return s
 }
 
+// In is New in the memory of room, which the set keeps, if that is enough for an empty one.
+func In(room []byte) Intset {
+	if cap(room) < headerSize {
+		return New(4)
+	}
+	s := Intset(room[:headerSize])
+	s.setHeader(2, 0)
+	return s
+}
+
 // Bytes returns the size of the packed form in bytes.
 func (s Intset) Bytes() int { return len(s) }
 

@@ -210,6 +210,9 @@ func (l *List) quicken() {
 	}
 }
 
+// minShrink is the capacity in bytes up to which memory that became free is kept.
+const minShrink = 2048
+
 // shrink makes a quicklist a listpack again when it is down to half the limit: not sooner, or a list around the limit
 // would change with each command. A listpack gives memory back that it does not use.
 func (l *List) shrink(limit Limit) { l.shrinkTo(limit, 2) }
@@ -227,7 +230,7 @@ func (l *List) shrinkTo(limit Limit, part int) {
 		}
 		l.one[0], l.q = nd, nil
 	}
-	if nd := &l.one[0]; cap(nd.buf) > 256 && nd.size() < cap(nd.buf)/4 {
+	if nd := &l.one[0]; cap(nd.buf) > minShrink && nd.size() < cap(nd.buf)/4 {
 		l.regrow(nd, 2*nd.size(), nd.size()/2)
 	}
 }

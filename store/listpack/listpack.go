@@ -68,6 +68,18 @@ func New(capacity int) Listpack {
 	return l
 }
 
+// In is New in the memory of room, which the listpack keeps, if that is enough for an empty one.
+func In(room []byte) Listpack {
+	if cap(room) < emptySize {
+		return New(0)
+	}
+	l := Listpack(room[:emptySize])
+	binary.LittleEndian.PutUint32(l, emptySize)
+	l.setHeaderCount(0)
+	l[headerSize] = endMark
+	return l
+}
+
 // Bytes returns the size of the packed form in bytes.
 func (l Listpack) Bytes() int { return len(l) }
 
@@ -141,6 +153,9 @@ func (l Listpack) count(limit int) int {
 	return n
 }
 
+// minShrink is the capacity in bytes up to which memory that became free is kept.
+const minShrink = 2048
+
 // room makes the bytes at pos, oldSize of them, newSize long and moves what
 // follows. The new bytes hold anything; the entry count is the caller's task.
 func (l Listpack) room(pos, oldSize, newSize int) Listpack {
@@ -153,7 +168,7 @@ func (l Listpack) room(pos, oldSize, newSize int) Listpack {
 	switch {
 	case need > cap(l):
 		n = alloc(need)
-	case cap(l) > 64 && need < cap(l)/2 && newSize < oldSize:
+	case cap(l) > minShrink && need < cap(l)/2 && newSize < oldSize:
 		n = alloc(need)
 	}
 	if n != nil {

@@ -187,9 +187,9 @@ func (v *Set) Expect(lim Limits, first []byte, n int) {
 	switch v.form {
 	case undecided:
 		if _, isInt := num.ParseInt(first); isInt && n <= lim.ints() {
-			v.form, v.packed = ints, intset.New(4)
+			v.form, v.packed = ints, intset.In(v.packed)
 		} else if n <= lim.Entries {
-			v.form, v.packed = pack, listpack.New(newPack)
+			v.form, v.packed = pack, listpack.In(v.packed)
 		} else {
 			v.spread()
 		}

@@ -138,9 +138,6 @@ func packLexRank(l listpack.Listpack, m []byte, orEqual bool) (rank int) {
 	return rank
 }
 
-// Packed returns the listpack of a set that is one, for writing it out.
-func (z *ZSet) Packed() (listpack.Listpack, bool) { return z.pack, z.large == nil }
-
 // ErrCorrupt is what FromPacked says of a listpack that is no sorted set.
 var ErrCorrupt = errors.New("zset: the listpack is not a sorted set")
 
