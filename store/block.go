@@ -116,11 +116,6 @@ func setDeadlineOf(b []byte, at int64) {
 	binary.LittleEndian.PutUint64(b[o:], uint64(at))
 }
 
-// access is the second of the last access, modulo 1<<24.
-func accessOf(b []byte) uint32 { return uint32(b[5]) | uint32(b[6])<<8 | uint32(b[7])<<16 }
-
-func setAccess(b []byte, a uint32) { b[5], b[6], b[7] = byte(a), byte(a>>8), byte(a>>16) }
-
 // shape is what a block is to hold; blockSize and writeBlock give it form.
 type shape struct {
 	flags    byte

@@ -65,7 +65,7 @@ func (tx *Tx) SetDeadline(key []byte, at int64) bool {
 		e.ks.moveDeadline(&e, at)
 		setDeadlineOf(e.b, at)
 	default:
-		e.ks.relayout(&e, at, tx.access())
+		e.ks.relayout(&e, at, tx.used(&e))
 	}
 	tx.Modified(key, 1)
 	return true
@@ -77,7 +77,7 @@ func (tx *Tx) Persist(key []byte) bool {
 	if e.b == nil || e.deadline() == noDeadline {
 		return false
 	}
-	e.ks.relayout(&e, noDeadline, tx.access())
+	e.ks.relayout(&e, noDeadline, tx.used(&e))
 	tx.Modified(key, 1)
 	return true
 }

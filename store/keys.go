@@ -19,7 +19,7 @@ func (tx *Tx) Exists(key []byte) bool { e := tx.look(key); return e.b != nil }
 func (tx *Tx) Touch(key []byte) bool {
 	e := tx.look(key)
 	if e.b != nil {
-		setAccess(e.b, tx.access())
+		tx.touch(&e)
 	}
 	return e.b != nil
 }
@@ -44,7 +44,8 @@ type Facts struct {
 	Kind     Kind
 	Encoding string
 	Len      int   // bytes of a string, else elements
-	Idle     int64 // seconds since the last access
+	Idle     int64 // seconds since the last access, if recency is recorded
+	Freq     int   // logarithm of the number of accesses, if frequency is recorded
 	Bytes    int   // held by key and value, about
 	Deadline int64
 }
@@ -56,7 +57,7 @@ func (tx *Tx) Facts(key []byte) (f Facts, ok bool) {
 		return f, false
 	}
 	f = Facts{Kind: e.kind(), Len: e.vlen, Bytes: e.size, Deadline: e.deadline()}
-	f.Idle = int64((tx.access() - accessOf(e.b)) & 0xffffff)
+	f.Idle, f.Freq = tx.idle(accessOf(e.b)), int(tx.frequency(accessOf(e.b)))
 	switch e.kind() {
 	case Integer:
 		f.Encoding = "int"
@@ -104,7 +105,9 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 			o = cloneObject(o)
 		}
 	}
+	access := tx.access()
 	if move {
+		access = tx.used(&src)
 		if o != nil {
 			src.ks.objects.drop(objectNumber(val))
 		}
@@ -121,9 +124,11 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 	}
 	if o != nil {
 		tx.putNumber(&dst, to, kind, o, at)
+		dst = tx.find(to)
+		setAccess(dst.b, access)
 	} else {
 		ks := tx.space(&dst)
-		copy(ks.put(&dst, &sh, tx.access()), val)
+		copy(ks.put(&dst, &sh, access), val)
 		ks.tidy()
 	}
 	tx.Modified(to, 1)
@@ -167,6 +172,7 @@ func (tx *Tx) Flush(db int) (n int) {
 			}
 		}
 		n += d.keys.idx.Len()
+		d.keys.discharge()
 		d.keys = nil
 	}
 	tx.changes += n

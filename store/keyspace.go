@@ -25,6 +25,7 @@ type keyspace struct {
 	// hash, not by its block, so that blocks may move.
 	deadlines *btree.BTreeG[deadline]
 	sum       float64 // of all deadlines, for their average
+	charged   int64   // bytes that the store counts, see account
 }
 
 type deadline struct {
@@ -100,10 +101,12 @@ func (ks *keyspace) find(h uint64, key []byte) (e entry) {
 // multiple of what it wasted, so that cleaning keeps up.
 const evacuationBudget = 1024
 
+// tidy ends every change of the keyspace.
 func (ks *keyspace) tidy() {
 	if ks.blocks.Wasteful() {
 		ks.blocks.Compact(ks, evacuationBudget)
 	}
+	ks.account()
 }
 
 // put makes the key of e hold shape, in its present block if that fits well, and returns the space of the value,
@@ -183,8 +186,15 @@ type Object interface {
 
 // slab numbers objects. Pages keep growth free of copies.
 type slab struct {
-	pages [][]Object
+	pages [][]cell
 	free  []uint32
+	bytes int // of all objects, as weighed last
+}
+
+// cell is an object with what it weighed last, in bytes.
+type cell struct {
+	Object
+	bytes int
 }
 
 const slabPage = 256
@@ -193,20 +203,33 @@ func (s *slab) add(o Object) uint32 {
 	if n := len(s.free); n > 0 {
 		i := s.free[n-1]
 		s.free = s.free[:n-1]
-		s.pages[i/slabPage][i%slabPage] = o
+		s.pages[i/slabPage][i%slabPage].Object = o
+		s.weigh(i)
 		return i
 	}
 	if n := len(s.pages); n == 0 || len(s.pages[n-1]) == slabPage {
 		s.pages = append(s.pages, nil)
 	}
 	p := &s.pages[len(s.pages)-1]
-	*p = append(*p, o)
-	return uint32((len(s.pages)-1)*slabPage + len(*p) - 1)
+	*p = append(*p, cell{Object: o})
+	i := uint32((len(s.pages)-1)*slabPage + len(*p) - 1)
+	s.weigh(i)
+	return i
 }
 
-func (s *slab) get(i uint32) Object { return s.pages[i/slabPage][i%slabPage] }
+func (s *slab) get(i uint32) Object { return s.pages[i/slabPage][i%slabPage].Object }
+
+// weigh brings the count of bytes up to date after object i has changed.
+func (s *slab) weigh(i uint32) {
+	c := &s.pages[i/slabPage][i%slabPage]
+	n := c.Bytes() + objectBytes
+	s.bytes += n - c.bytes
+	c.bytes = n
+}
 
 func (s *slab) drop(i uint32) {
-	s.pages[i/slabPage][i%slabPage] = nil
+	c := &s.pages[i/slabPage][i%slabPage]
+	s.bytes -= c.bytes
+	*c = cell{}
 	s.free = append(s.free, i)
 }

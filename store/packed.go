@@ -47,6 +47,9 @@ type copied[V any] struct {
 	key  []byte // of one that writes, as long as it stands for that key
 }
 
+// copyRoom is the room of a copy that writes, in bytes: what outgrows it will not live in a block anyway.
+const copyRoom = 2 * packedMax
+
 // keepCopies is how many copies a Tx keeps for its next command.
 const keepCopies = 64
 
@@ -98,9 +101,8 @@ func (cs *copies[V, P]) read(form byte, b []byte) P {
 func (cs *copies[V, P]) write(db int, key []byte, form byte, b []byte) P {
 	c := cs.take()
 	c.db, c.key = db, key
-	const small = 512
-	if room := len(b) + len(b)/2 + small/2; cap(c.room) < room {
-		c.room = make([]byte, max(room, small))
+	if cap(c.room) < copyRoom {
+		c.room = make([]byte, copyRoom)
 	}
 	p := P(c.v)
 	p.Unpack(form, append(c.room[:0], b...))
@@ -175,7 +177,7 @@ func object[V any, P packable[V]](tx *Tx, key []byte, kind Kind, m Mode, cs *cop
 	}
 	if e.b != nil {
 		if m != Read {
-			setAccess(e.b, tx.access())
+			tx.touch(&e)
 		}
 		if !e.packed() {
 			return e.ks.objects.get(objectNumber(e.value())).(P), nil
@@ -244,7 +246,10 @@ func (tx *Tx) store(e *entry, key []byte, o Object) {
 			ks := e.ks
 			ks.objects.drop(objectNumber(e.value()))
 			tx.putPacked(e, key, kind, form, b, e.deadline())
+			return
 		}
+		e.ks.objects.weigh(objectNumber(e.value()))
+		e.ks.account()
 		return
 	}
 	at := e.deadline()
@@ -265,9 +270,9 @@ func (tx *Tx) putPacked(e *entry, key []byte, kind Kind, form byte, b []byte, at
 	if e.b != nil && e.packed() && sh.need(sh.isLarge(e.size)) > e.size {
 		// It was seen to grow, so it is given room to grow further.
 		ks.moveDeadline(e, at)
-		copy(ks.place(e, &sh, sh.need(sh.isLarge(0))+min(max(len(b)/8, 8), 128), tx.access()), b)
+		copy(ks.place(e, &sh, sh.need(sh.isLarge(0))+min(max(len(b)/8, 8), 128), tx.kept(e)), b)
 	} else {
-		copy(ks.put(e, &sh, tx.access()), b)
+		copy(ks.put(e, &sh, tx.kept(e)), b)
 	}
 	ks.tidy()
 }
@@ -276,7 +281,7 @@ func (tx *Tx) putPacked(e *entry, key []byte, kind Kind, form byte, b []byte, at
 func (tx *Tx) putNumber(e *entry, key []byte, kind Kind, o Object, at int64) {
 	ks := tx.space(e)
 	sh := shape{flags: byte(kind), key: key, vlen: 4, deadline: at}
-	putObjectNumber(ks.put(e, &sh, tx.access()), ks.objects.add(o))
+	putObjectNumber(ks.put(e, &sh, tx.kept(e)), ks.objects.add(o))
 	ks.tidy()
 }
 

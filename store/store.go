@@ -49,6 +49,7 @@ type Store struct {
 		src *rand.Rand
 	}
 	gates   gates
+	memory  memory
 	expirer expirer
 	dirty   atomic.Int64 // changes of keys since it was made
 }
@@ -103,6 +104,7 @@ func New(o Options) *Store {
 		s.shards[i].next.Store(noDeadline)
 	}
 	s.SetLimits(DefaultLimits())
+	s.memory.init()
 	s.expirer.init(s)
 	return s
 }

@@ -69,7 +69,7 @@ func (tx *Tx) setText(e *entry, key, val []byte, at int64) {
 	ks := tx.space(e)
 	ks.dropObject(e)
 	sh := shape{flags: byte(Integer), key: key, vlen: 8, deadline: at}
-	binary.LittleEndian.PutUint64(ks.put(e, &sh, tx.access()), uint64(i))
+	binary.LittleEndian.PutUint64(ks.put(e, &sh, tx.used(e)), uint64(i))
 	ks.tidy()
 }
 
@@ -77,7 +77,7 @@ func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
 	ks := tx.space(e)
 	ks.dropObject(e)
 	sh := shape{flags: byte(String), key: key, vlen: len(val), deadline: at}
-	copy(ks.put(e, &sh, tx.access()), val)
+	copy(ks.put(e, &sh, tx.used(e)), val)
 	ks.tidy()
 }
 
@@ -122,11 +122,11 @@ func (tx *Tx) Add(key []byte, delta int64) (sum int64, ok, fits bool, err error)
 	}
 	if e.b != nil && e.kind() == Integer {
 		binary.LittleEndian.PutUint64(e.b[e.val:], uint64(sum))
-		setAccess(e.b, tx.access())
+		tx.touch(&e)
 	} else {
 		sh := shape{flags: byte(Integer), key: key, vlen: 8, deadline: e.deadline()}
 		ks := tx.space(&e)
-		binary.LittleEndian.PutUint64(ks.put(&e, &sh, tx.access()), uint64(sum))
+		binary.LittleEndian.PutUint64(ks.put(&e, &sh, tx.used(&e)), uint64(sum))
 		ks.tidy()
 	}
 	tx.Modified(key, 1)
@@ -153,7 +153,8 @@ func (tx *Tx) Resize(key []byte, n int) []byte {
 		room = min(n, 1<<20)
 	}
 	ks := tx.space(&e)
-	v := ks.resize(&e, key, old, n, room, tx.access())
+	v := ks.resize(&e, key, old, n, room, tx.kept(&e))
+	ks.account()
 	if n > len(old) {
 		clear(v[len(old):])
 	}

@@ -221,13 +221,10 @@ func (tx *Tx) look(key []byte) entry {
 func (tx *Tx) peek(key []byte) entry {
 	e := tx.look(key)
 	if e.b != nil && !tx.NoTouch {
-		setAccess(e.b, tx.access())
+		tx.touch(&e)
 	}
 	return e
 }
-
-// access is the present time as blocks record it.
-func (tx *Tx) access() uint32 { return uint32(tx.now/1000) & 0xffffff }
 
 // space returns the keyspace of e, making one if there is none.
 func (tx *Tx) space(e *entry) *keyspace {
