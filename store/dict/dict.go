@@ -3,7 +3,7 @@
 //
 // An extendible index (package table) refers to blocks without pointers (package arena), one block a key. So a table of
 // millions of keys is a few thousand objects for the garbage collector, and growing or shrinking never stops to rehash
-// the whole.
+// the whole. A key may have a deadline (deadline.go).
 //
 // # Contract
 //
@@ -21,6 +21,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/google/btree"
+
 	"github.com/streampulse/pulse/store/arena"
 	"github.com/streampulse/pulse/store/table"
 )
@@ -31,6 +33,7 @@ var seed = maphash.MakeSeed()
 type Dict struct {
 	idx    table.Index
 	blocks arena.Arena
+	due    *btree.BTreeG[moment] // one for each key that has a deadline, in order; nil until there is one
 }
 
 // evacuationBudget is how many bytes of live blocks one change may move while the arena is wasteful: a multiple of
@@ -41,7 +44,7 @@ const evacuationBudget = 1024
 func (d *Dict) Len() int { return d.idx.Len() }
 
 // Bytes returns the memory held, in bytes, in constant time.
-func (d *Dict) Bytes() int { return d.blocks.Space() + d.idx.Bytes() }
+func (d *Dict) Bytes() int { return d.blocks.Space() + d.idx.Bytes() + d.Timed()*momentBytes }
 
 func hash(key []byte) uint64 { return maphash.Bytes(seed, key) }
 
@@ -109,17 +112,8 @@ func (d *Dict) Has(key []byte) bool {
 	return p.b != nil
 }
 
-// Set makes val the value of key and reports whether the key is new.
-func (d *Dict) Set(key, val []byte) (added bool) {
-	h := hash(key)
-	p := d.find(h, key)
-	if p.b != nil && p.fits(len(val)) {
-		p.overwrite(p.b, val)
-		return false
-	}
-	d.insert(h, &p, key, val)
-	return p.b == nil
-}
+// Set makes val the value of key, without a deadline, and reports whether the key is new.
+func (d *Dict) Set(key, val []byte) (added bool) { return d.SetAt(key, val, Forever) }
 
 // Add adds key with an empty value unless it is there, and reports whether it is new.
 func (d *Dict) Add(key []byte) (added bool) {
@@ -128,14 +122,14 @@ func (d *Dict) Add(key []byte) (added bool) {
 	if p.b != nil {
 		return false
 	}
-	d.insert(h, &p, key, nil)
+	d.insert(h, &p, key, nil, Forever)
 	return true
 }
 
 // insert gives key a new block; the old one, if p has one, dies.
-func (d *Dict) insert(h uint64, p *place, key, val []byte) {
-	ref, b := d.blocks.Alloc(need(len(key), len(val)))
-	write(b, key, val)
+func (d *Dict) insert(h uint64, p *place, key, val []byte, at int64) {
+	ref, b := d.blocks.Alloc(need(len(key), len(val), at))
+	write(b, key, val, at)
 	if p.b != nil {
 		p.cur.Replace(uint32(ref))
 		d.blocks.Free(p.ref, p.size)
@@ -147,14 +141,23 @@ func (d *Dict) insert(h uint64, p *place, key, val []byte) {
 
 // Delete removes key and reports whether there was such a key.
 func (d *Dict) Delete(key []byte) bool {
-	p := d.find(hash(key), key)
+	h := hash(key)
+	p := d.find(h, key)
 	if p.b == nil {
 		return false
 	}
+	if p.flags&fDeadline != 0 {
+		d.move(h, p.deadline(p.b), Forever)
+	}
+	d.remove(&p)
+	return true
+}
+
+// remove takes the key of p away, whose deadline the caller sees to.
+func (d *Dict) remove(p *place) {
 	d.idx.Delete(&p.cur)
 	d.blocks.Free(p.ref, p.size)
 	d.tidy()
-	return true
 }
 
 func (d *Dict) tidy() {
@@ -168,6 +171,14 @@ func (d *Dict) Each(f func(key, val []byte) bool) {
 	d.blocks.Walk(d, func(_ arena.Ref, b []byte) bool {
 		l := layoutOf(b)
 		return f(b[l.key:l.val:l.val], l.value(b))
+	})
+}
+
+// EachAt is Each with the deadline of every key.
+func (d *Dict) EachAt(f func(key, val []byte, at int64) bool) {
+	d.blocks.Walk(d, func(_ arena.Ref, b []byte) bool {
+		l := layoutOf(b)
+		return f(b[l.key:l.val:l.val], l.value(b), l.deadline(b))
 	})
 }
 
@@ -251,9 +262,10 @@ func (d *Dict) Scan(cursor uint64, count int, f func(key, val []byte)) (next uin
 // Clone returns an independent copy without waste.
 func (d *Dict) Clone() *Dict {
 	c := new(Dict)
-	d.Each(func(key, val []byte) bool {
-		p := place{}
-		c.insert(hash(key), &p, key, val)
+	d.EachAt(func(key, val []byte, at int64) bool {
+		p, h := place{}, hash(key)
+		c.insert(h, &p, key, val, at)
+		c.move(h, Forever, at)
 		return true
 	})
 	return c
@@ -261,7 +273,7 @@ func (d *Dict) Clone() *Dict {
 
 // Check verifies that index and blocks agree; for tests.
 func (d *Dict) Check() error {
-	n, live, err := 0, 0, error(nil)
+	n, live, timed, err := 0, 0, 0, error(nil)
 	d.blocks.Walk(d, func(ref arena.Ref, b []byte) bool {
 		l := layoutOf(b)
 		key := b[l.key:l.val]
@@ -269,12 +281,22 @@ func (d *Dict) Check() error {
 			err = fmt.Errorf("dict: key %q has block %d, the index says %d", key, ref, p.ref)
 			return false
 		}
+		if at := l.deadline(b); at != Forever {
+			timed++
+			if d.due == nil || !d.due.Has(moment{at, hash(key)}) {
+				err = fmt.Errorf("dict: key %q is not in the order of deadlines at %d", key, at)
+				return false
+			}
+		}
 		n++
 		live += l.size
 		return true
 	})
 	if err == nil && (n != d.Len() || live != d.blocks.Live()) {
 		err = fmt.Errorf("dict: %d blocks of %d bytes, counted as %d of %d", n, live, d.Len(), d.blocks.Live())
+	}
+	if err == nil && timed != d.Timed() {
+		err = fmt.Errorf("dict: %d keys have a deadline, %d are in order", timed, d.Timed())
 	}
 	return err
 }
