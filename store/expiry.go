@@ -36,6 +36,18 @@ func (ks *keyspace) moveDeadline(e *entry, at int64) {
 	}
 }
 
+// earliest returns the earliest deadline in the shard, which is locked.
+func (sh *shard) earliest() int64 {
+	next := int64(noDeadline)
+	for n := range sh.dbs {
+		if ks := sh.dbs[n].keys; ks.volatile() > 0 {
+			d, _ := ks.deadlines.Min()
+			next = min(next, d.at)
+		}
+	}
+	return next
+}
+
 func (ks *keyspace) volatile() int {
 	if ks == nil || ks.deadlines == nil {
 		return 0
@@ -191,7 +203,6 @@ func (x *expirer) sweepShard(i int) {
 	tx := x.tx
 	tx.held = append(tx.held[:0], i)
 	sh.mu.Lock()
-	next := int64(noDeadline)
 	for n := range sh.dbs {
 		db := &sh.dbs[n]
 		if db.keys.volatile() == 0 {
@@ -209,11 +220,8 @@ func (x *expirer) sweepShard(i int) {
 				db.keys.deadlines.DeleteMin()
 			}
 		}
-		if d, ok := db.keys.deadlines.Min(); ok {
-			next = min(next, d.at)
-		}
 	}
-	sh.next.Store(next)
+	sh.next.Store(sh.earliest())
 	sh.mu.Unlock()
 	x.expired.Add(tx.Expired)
 	tx.Expired = 0
@@ -262,6 +270,7 @@ func (s *Store) Close() {
 	x.mu.Unlock()
 	x.gate.mu.Lock() // run is not between Enter and Leave any more, and finds closed
 	x.gate.mu.Unlock()
+	s.evictor.close()
 }
 
 // averageTTL returns the mean time to live at now of n keys whose deadlines add up to sum, in milliseconds.

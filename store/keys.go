@@ -142,6 +142,26 @@ type Size struct {
 	AvgTTL   int64 // of these, in milliseconds
 }
 
+// Keys counts the keys of database db. It takes no lock: changes under way in several shards may be counted in part.
+func (s *Store) Keys(db int) (n int64) {
+	for i := range s.shards {
+		n += s.shards[i].dbs[db].count.Load()
+	}
+	return n
+}
+
+// swap exchanges the contents of two databases of a shard.
+func (d *database) swap(o *database) {
+	d.keys, o.keys = o.keys, d.keys
+	for _, x := range [2]*database{d, o} {
+		x.count.Store(0)
+		if x.keys != nil {
+			x.keys.count = &x.count
+			x.count.Store(int64(x.keys.idx.Len()))
+		}
+	}
+}
+
 // Size counts database db; all shards are locked.
 func (tx *Tx) Size(db int) (z Size) {
 	sum := 0.0
@@ -174,6 +194,7 @@ func (tx *Tx) Flush(db int) (n int) {
 		n += d.keys.idx.Len()
 		d.keys.discharge()
 		d.keys = nil
+		d.count.Store(0)
 	}
 	tx.changes += n
 	tx.db = db0
@@ -200,7 +221,7 @@ func (tx *Tx) SwapDB(a, b int) {
 				}
 			}
 		}
-		dbs[a].keys, dbs[b].keys = dbs[b].keys, dbs[a].keys
+		dbs[a].swap(&dbs[b])
 		for _, n := range [2]int{a, b} {
 			tx.db = n
 			tx.notifyWaiters(&dbs[n])

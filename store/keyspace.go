@@ -2,6 +2,7 @@ package store
 
 import (
 	"math"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/google/btree"
@@ -24,8 +25,10 @@ type keyspace struct {
 	// deadlines holds one item for each key that has a deadline; nil until there is one. Items name a key by its
 	// hash, not by its block, so that blocks may move.
 	deadlines *btree.BTreeG[deadline]
-	sum       float64 // of all deadlines, for their average
-	charged   int64   // bytes that the store counts, see account
+	sum       float64       // of all deadlines, for their average
+	charged   int64         // bytes that the store counts, see account
+	count     *atomic.Int64 // of keys, for those without the lock
+	lap       deadline      // where drawVolatile goes on
 }
 
 type deadline struct {

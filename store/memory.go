@@ -48,6 +48,9 @@ func (ks *keyspace) account() {
 		ks.charged = n
 		m.used.Add(d)
 	}
+	if n := int64(ks.idx.Len()); ks.count.Load() != n {
+		ks.count.Store(n)
+	}
 }
 
 // discharge takes the keyspace out of the sum: it is being dropped as a whole.

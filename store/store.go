@@ -50,6 +50,7 @@ type Store struct {
 	}
 	gates   gates
 	memory  memory
+	evictor evictor
 	expirer expirer
 	dirty   atomic.Int64 // changes of keys since it was made
 }
@@ -67,7 +68,8 @@ type shard struct {
 // database is the part of one numbered database in a shard. keys moves with SWAPDB; who waits for or watches a name
 // in a numbered database stays.
 type database struct {
-	keys    *keyspace // nil while empty
+	keys    *keyspace    // nil while empty
+	count   atomic.Int64 // keys; written under mu of the shard, read without
 	waiting map[string]*waitQueue
 	watched map[string][]*Watch
 }
@@ -106,6 +108,7 @@ func New(o Options) *Store {
 	s.SetLimits(DefaultLimits())
 	s.memory.init()
 	s.expirer.init(s)
+	s.evictor.init(s)
 	return s
 }
 
@@ -138,6 +141,7 @@ type Limits struct {
 	ZSetMaxListpackValue   int // bytes
 	ListMaxListpackSize    int // elements if positive, else -1..-5: 4, 8, 16, 32, 64 KiB
 	ListCompressDepth      int
+	HLLSparseMaxBytes      int // with the header
 }
 
 // DefaultLimits returns limits for a store that is used without a configuration.
@@ -146,7 +150,7 @@ func DefaultLimits() Limits {
 		HashMaxListpackEntries: 128, HashMaxListpackValue: 64,
 		SetMaxIntsetEntries: 512, SetMaxListpackEntries: 128, SetMaxListpackValue: 64,
 		ZSetMaxListpackEntries: 128, ZSetMaxListpackValue: 64,
-		ListMaxListpackSize: -2,
+		ListMaxListpackSize: -2, HLLSparseMaxBytes: 3000,
 	}
 }
 

@@ -46,6 +46,8 @@ type Tx struct {
 	sets   copies[set.Set, *set.Set]
 	zsets  copies[zset.ZSet, *zset.ZSet]
 
+	pool pool // candidates for eviction
+
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
 	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
@@ -232,6 +234,7 @@ func (tx *Tx) space(e *entry) *keyspace {
 		db := tx.database(e.h)
 		if db.keys == nil {
 			db.keys = tx.s.newKeyspace(tx.s.shardIndex(e.h))
+			db.keys.count = &db.count
 		}
 		e.ks = db.keys
 	}
