@@ -1,7 +1,8 @@
 // Package hash is the value of a hash key: fields, each with a value.
 //
 // A Hash begins as a listpack of pairs, in the order in which the fields came, and becomes a table (package dict) when
-// it outgrows the Limits; there is no way back.
+// it outgrows the Limits; there is no way back. A field may have a deadline (times.go). A Hash knows no clock: fields
+// whose time has come are there until Expire takes them away.
 //
 // # Contract
 //
@@ -33,6 +34,7 @@ type Limits struct {
 type Hash struct {
 	pack  listpack.Listpack
 	table *dict.Dict
+	times *times // nil until a field has a deadline
 }
 
 // newPack is the room of a fresh listpack in bytes: two or three short fields.
@@ -55,7 +57,8 @@ func FromListpack(lim Limits, l listpack.Listpack) *Hash {
 	return v
 }
 
-// Listpack returns the pairs as a listpack, which the caller must not change; ok is false if v is a table.
+// Listpack returns the pairs as a listpack, which the caller must not change; ok is false if v is a table. Deadlines are
+// not in it.
 func (v *Hash) Listpack() (l listpack.Listpack, ok bool) {
 	if v == nil || v.table == nil && v.pack == nil {
 		return listpack.New(0), true
@@ -81,10 +84,13 @@ func (v *Hash) Len() int {
 
 // Encoding returns the name OBJECT ENCODING prints.
 func (v *Hash) Encoding() string {
-	if v.packed() {
-		return "listpack"
+	switch {
+	case !v.packed():
+		return "hashtable"
+	case v.Volatile():
+		return "listpackex"
 	}
-	return "hashtable"
+	return "listpack"
 }
 
 // Bytes estimates the memory held, in bytes.
@@ -93,12 +99,12 @@ func (v *Hash) Bytes() int {
 	case v == nil:
 		return 0
 	case v.table != nil:
-		return int(unsafe.Sizeof(*v)+unsafe.Sizeof(*v.table)) + v.table.Bytes()
+		return int(unsafe.Sizeof(*v)+unsafe.Sizeof(*v.table)) + v.table.Bytes() + v.times.bytes()
 	}
-	return int(unsafe.Sizeof(*v)) + cap(v.pack)
+	return int(unsafe.Sizeof(*v)) + cap(v.pack) + v.times.bytes()
 }
 
-// Clone returns an independent copy.
+// Clone returns an independent copy, deadlines included, which is listed nowhere.
 func (v *Hash) Clone() *Hash {
 	c := New()
 	switch {
@@ -107,6 +113,7 @@ func (v *Hash) Clone() *Hash {
 		c.table = v.table.Clone()
 	default:
 		c.pack = v.pack.Clone()
+		c.times = v.times.clone()
 	}
 	return c
 }
@@ -161,23 +168,36 @@ func (v *Hash) Expect(lim Limits, n int) {
 	}
 }
 
-// Set makes value the value of field and reports whether the field is new. Neither may point into v.
+// Set makes value the value of field, without a deadline, and reports whether the field is new. Neither may point into v.
 func (v *Hash) Set(lim Limits, field, value []byte) (added bool) {
+	return v.put(lim, field, value, Forever)
+}
+
+// put is Set with a deadline, Forever for none or keep for the one that the field has.
+func (v *Hash) put(lim Limits, field, value []byte, at int64) (added bool) {
+	if v.table == nil {
+		if v.pack == nil {
+			v.pack = listpack.New(newPack)
+		}
+		const overhead = 32 // of two entries in a listpack, at most
+		if len(field) > lim.Value || len(value) > lim.Value || !v.pack.Fits(len(field)+len(value)+overhead) {
+			v.spread()
+		}
+	}
 	if v.table != nil {
-		return v.table.Set(field, value)
+		if at == keep {
+			return v.table.Update(field, value)
+		}
+		return v.table.SetAt(field, value, at)
 	}
-	if v.pack == nil {
-		v.pack = listpack.New(newPack)
-	}
-	const overhead = 32 // of two entries in a listpack, at most
-	if len(field) > lim.Value || len(value) > lim.Value || !v.pack.Fits(len(field)+len(value)+overhead) {
-		v.spread()
-		return v.table.Set(field, value)
-	}
-	if _, p := v.pack.FindPair(field); p != listpack.None {
-		v.pack = v.pack.Replace(p, value)
+	if p, q := v.pack.FindPair(field); p != listpack.None {
+		if at != keep {
+			v.stamp(p, at)
+		}
+		v.pack = v.pack.Replace(q, value)
 	} else {
 		v.pack = v.pack.AppendPair(field, value)
+		v.stampNew(at)
 		added = true
 	}
 	if v.pack.Pairs() > lim.Entries {
@@ -192,11 +212,12 @@ func (v *Hash) spread() {
 		return
 	}
 	t := new(dict.Dict)
-	v.Each(func(field, value []byte) bool {
-		t.Set(field, value)
+	v.EachAt(func(field, value []byte, at int64) bool {
+		t.SetAt(field, value, at)
 		return true
 	})
 	v.pack, v.table = nil, t
+	v.times.forgetAll()
 }
 
 // Delete removes field and reports whether there was such a field.
@@ -211,6 +232,7 @@ func (v *Hash) Delete(field []byte) bool {
 	if p == listpack.None {
 		return false
 	}
+	v.unstamp(p)
 	v.pack, _ = v.pack.DeletePair(p)
 	return true
 }
@@ -221,10 +243,13 @@ func (v *Hash) Check() error {
 		return nil
 	}
 	if v.table != nil {
-		if v.pack != nil {
+		if v.pack != nil || v.times.any() {
 			return fmt.Errorf("hash: both a listpack and a table")
 		}
 		return v.table.Check()
+	}
+	if err := v.checkTimes(); err != nil {
+		return err
 	}
 	if err := listpack.Valid(v.pack); err != nil {
 		return err
