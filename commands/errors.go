@@ -105,6 +105,17 @@ const (
 	ErrNeedsRESP3       = Error("ERR RESP2 is not supported by this command")
 	ErrProtocolType     = Error("ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
 	ErrNoConfigFile     = Error("ERR The server is running without a config file")
+	ErrBitOffset        = Error("ERR bit offset is not an integer or out of range")
+	ErrBit              = Error("ERR bit is not an integer or out of range")
+	ErrBitArgument      = Error("ERR The bit argument must be 1 or 0.")
+	ErrBitopNot         = Error("ERR BITOP NOT must be called with a single source key.")
+	ErrBitfieldType     = Error("ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.")
+	ErrBitfieldOverflow = Error("ERR Invalid OVERFLOW type specified")
+	ErrBitfieldReadOnly = Error("ERR BITFIELD_RO only supports the GET subcommand")
+	ErrDigest           = Error("ERR must be exactly 16 hexadecimal characters")
+	ErrDelexCondition   = Error("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
+	ErrMsetexKeys       = Error("ERR invalid numkeys value")
+	ErrMsetexPairs      = Error("ERR wrong number of key-value pairs")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 
@@ -126,6 +137,11 @@ func errExpireTime(s *Spec) error {
 
 func errNoInputKey(s *Spec) error {
 	return errorf("ERR at least 1 input key is needed for '%s' command", s.full)
+}
+
+// errBitopSources is for an operation that needs a first and other sources.
+func errBitopSources(op string) error {
+	return errorf("ERR BITOP %s must be called with at least two source keys.", op)
 }
 
 func errSubscriber(s *Spec) error {

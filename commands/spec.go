@@ -76,6 +76,7 @@ const (
 	GroupSet         Group = "set"
 	GroupZSet        Group = "sorted-set"
 	GroupHash        Group = "hash"
+	GroupBitmap      Group = "bitmap"
 	GroupPubSub      Group = "pubsub"
 	GroupTransaction Group = "transactions"
 	GroupConnection  Group = "connection"
@@ -85,7 +86,7 @@ const (
 // groupCategories maps a group to its ACL category.
 var groupCategories = map[Group]string{
 	GroupGeneric: "@keyspace", GroupString: "@string", GroupList: "@list", GroupSet: "@set", GroupZSet: "@sortedset",
-	GroupHash: "@hash", GroupPubSub: "@pubsub", GroupTransaction: "@transaction", GroupConnection: "@connection",
+	GroupHash: "@hash", GroupBitmap: "@bitmap", GroupPubSub: "@pubsub", GroupTransaction: "@transaction", GroupConnection: "@connection",
 }
 
 // Spec is the row of a command or of a subcommand.

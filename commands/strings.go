@@ -5,7 +5,7 @@ import "github.com/streampulse/pulse/store"
 var stringCommands = []Spec{
 	{Name: "GET", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Returns the string at a key.", Run: get},
-	{Name: "SET", Syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -3,
+	{Name: "SET", Syntax: "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -3,
 		Keys: First(RW | Access | Update | VariableFlags), KeyUse: setKeyUse, Flags: Write | DenyOOM, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string, whatever it held before.",
 		History: [][2]string{
@@ -13,6 +13,7 @@ var stringCommands = []Spec{
 			{"6.0.0", "Added the `KEEPTTL` option."},
 			{"6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."},
 			{"7.0.0", "Allowed the `NX` and `GET` options to be used together."},
+			{"8.4.0", "Added the `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` options."},
 		}, Run: setCmd},
 	{Name: "SETNX", Syntax: "key value", Arity: 3, Keys: First(OW | Insert), Flags: Write | DenyOOM | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string if there is no such key.", Run: setnx},
@@ -37,6 +38,15 @@ var stringCommands = []Spec{
 	{Name: "MSETNX", Syntax: "key value [key value ...]", Arity: -3, Keys: []KeySpec{Range(1, -1, 2, OW|Insert)}, Flags: Write | DenyOOM, Group: GroupString,
 		Since: "1.0.1", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings if none of the keys exists.",
 		Tips: []string{"request_policy:multi_shard", "response_policy:agg_min"}, Run: msetnx},
+	{Name: "MSETEX", Syntax: "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -4,
+		Keys: []KeySpec{{Flags: OW | Update, Index: 1, NumKeys: true, First: 1, Step: 2}}, Flags: Write | DenyOOM, Group: GroupString,
+		Since: "8.4.0", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings for some time, all at once, if all or none of them exist.",
+		Tips: []string{"request_policy:multi_shard", "response_policy:all_succeeded"}, Run: msetex},
+	{Name: "DELEX", Syntax: "key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]", Arity: -2,
+		Keys: First(RW | Delete | VariableFlags), KeyUse: delexKeyUse, Flags: Write | Fast, Group: GroupString,
+		Since: "8.4.0", Complexity: "O(1), with IFDEQ and IFDNE O(N) with the length of the string.", Summary: "Deletes a key if its string is, or is not, the expected one.", Run: delex},
+	{Name: "DIGEST", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupString,
+		Since: "8.4.0", Complexity: "O(N) with the length of the string.", Summary: "Returns the XXH3 hash of a string in hexadecimal digits.", Run: digest},
 	{Name: "APPEND", Syntax: "key value", Arity: 3, Keys: First(RW | Insert), Flags: Write | DenyOOM | Fast, Group: GroupString,
 		Since: "2.0.0", Complexity: "O(1), amortized over a growing string.", Summary: "Adds bytes to the end of a string.", Run: appendCmd},
 	{Name: "STRLEN", Syntax: "key", Arity: 2, Keys: First(RO), Flags: ReadOnly | Fast, Group: GroupString,
@@ -76,29 +86,40 @@ func get(c *Call) error {
 	return nil
 }
 
-// setOptions are the options of SET and GETEX.
+// setOptions are the options of SET, GETEX and MSETEX.
 type setOptions struct {
 	nx, xx, get      bool
 	keepTTL, persist bool
 	life             lifetime
+	cond             condition
 }
 
-// parseSetOptions reads the options of SET, or of GETEX, which are a few of them and PERSIST.
-func parseSetOptions(a *Args, getex bool) (o setOptions) {
+// setForm is a command that has some of the options.
+type setForm uint8
+
+const (
+	formSet    setForm = iota // all but PERSIST
+	formGetex                 // lifetimes and PERSIST
+	formMsetex                // lifetimes, KEEPTTL, NX and XX
+)
+
+// parseSetOptions reads the options of a command.
+func parseSetOptions(a *Args, form setForm) (o setOptions) {
 	for a.More() {
 		other := o.keepTTL || o.persist
 		switch {
-		case !getex && !o.xx && a.Is("NX"):
+		case form != formGetex && !o.xx && !o.cond.given() && a.Is("NX"):
 			o.nx = true
-		case !getex && !o.nx && a.Is("XX"):
+		case form != formGetex && !o.nx && !o.cond.given() && a.Is("XX"):
 			o.xx = true
-		case !getex && a.Is("GET"):
+		case form == formSet && a.Is("GET"):
 			o.get = true
-		case !getex && !o.life.given && a.Is("KEEPTTL"):
+		case form != formGetex && !o.life.given && a.Is("KEEPTTL"):
 			o.keepTTL = true
-		case getex && !o.life.given && a.Is("PERSIST"):
+		case form == formGetex && !o.life.given && a.Is("PERSIST"):
 			o.persist = true
 		case !other && o.life.parse(a):
+		case form == formSet && !o.nx && !o.xx && !o.cond.given() && a.Left() > 1 && o.cond.parse(a):
 		default:
 			a.Fail(ErrSyntax)
 		}
@@ -106,10 +127,10 @@ func parseSetOptions(a *Args, getex bool) (o setOptions) {
 	return o
 }
 
-// setKeyUse: only with GET does SET look at what was there.
+// setKeyUse: only with GET or a condition on the value does SET look at what was there.
 func setKeyUse(args [][]byte) KeyFlags {
 	for _, a := range args[3:] {
-		if is(a, "GET") {
+		if is(a, "GET") || conditionKind(a) != condNone {
 			return RW | Access | Update
 		}
 	}
@@ -124,7 +145,7 @@ func setCmd(c *Call) error {
 		return nil
 	}
 	a := c.From(3)
-	o := parseSetOptions(&a, false)
+	o := parseSetOptions(&a, formSet)
 	if err := a.Err(); err != nil {
 		return err
 	}
@@ -137,13 +158,11 @@ func setCmd(c *Call) error {
 			return err
 		}
 	}
-	if o.nx || o.xx {
-		if c.Tx.Has(key) == o.nx {
-			if !o.get {
-				c.Null()
-			}
-			return nil
+	if ok, err := o.allow(c, key); !ok || err != nil {
+		if !o.get {
+			c.Null()
 		}
+		return err
 	}
 	if o.keepTTL {
 		at = store.KeepDeadline
@@ -199,7 +218,7 @@ func getdel(c *Call) error {
 func getex(c *Call) error {
 	key := c.Args[1]
 	a := c.From(2)
-	o := parseSetOptions(&a, true)
+	o := parseSetOptions(&a, formGetex)
 	if err := a.Err(); err != nil {
 		return err
 	}

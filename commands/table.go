@@ -27,6 +27,7 @@ type aux struct {
 // groups are the rows, one slice a file.
 var groups = [][]Spec{
 	stringCommands,
+	bitmapCommands,
 	genericCommands,
 	expireCommands,
 	scanCommands,

@@ -161,3 +161,20 @@ func (tx *Tx) Resize(key []byte, n int) []byte {
 	tx.Modified(key, 1)
 	return v
 }
+
+// NewText makes key hold a string of n bytes without a deadline, whatever it held before, and returns these bytes, which
+// are undefined, for the caller to write all of. It calls Modified.
+func (tx *Tx) NewText(key []byte, n int) []byte {
+	e := tx.find(key)
+	ks := tx.space(&e)
+	if ks.blocks.Wasteful() {
+		ks.tidy() // as in Resize
+		e = tx.find(key)
+	}
+	ks.dropObject(&e)
+	sh := shape{flags: byte(String) | fRaw, key: key, vlen: n, deadline: noDeadline}
+	v := ks.put(&e, &sh, tx.used(&e))
+	ks.account()
+	tx.Modified(key, 1)
+	return v
+}
