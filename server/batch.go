@@ -22,6 +22,7 @@ type request struct {
 const (
 	maxBatch     = 16
 	maxBatchArgs = 1024
+	keepArgs     = 8 << 10 // the longest list of arguments that is kept for the next batch
 )
 
 // parse fills b with whole requests from the start of buf. An error is that of the input behind the last of them.
@@ -32,7 +33,7 @@ func (s *session) parse(b *batch, buf []byte) error {
 	if !s.conn.Authenticated {
 		limit = 1 // the limits change with AUTH
 	}
-	if cap(b.args) > maxBatchArgs {
+	if cap(b.args) > keepArgs {
 		b.args = nil
 	}
 	b.args = b.args[:0]
