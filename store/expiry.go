@@ -104,7 +104,7 @@ func (ks *keyspace) relayout(e *entry, at int64, access uint32) {
 	ks.tidy()
 }
 
-// expirer deletes keys at their deadlines. It sleeps until the earliest deadline of all shards, then takes what is due
+// expirer deletes keys and fields at their deadlines. It sleeps until the earliest of all shards, then takes what is due
 // shard by shard, in slices, in order of deadline; nothing is sampled. Its cost is proportional to what expires.
 type expirer struct {
 	s    *Store
@@ -123,7 +123,7 @@ type expirer struct {
 	}
 }
 
-// slice is how many keys are deleted under one lock.
+// slice is how many keys, and how many fields of hashes, are deleted under one lock.
 const slice = 128
 
 func (x *expirer) init(s *Store) {
@@ -187,15 +187,15 @@ func (x *expirer) sweep() int64 {
 	next := int64(noDeadline)
 	for i := range x.s.shards {
 		sh := &x.s.shards[i]
-		for !x.off.Load() && sh.next.Load() <= x.s.clk.NowMs() {
+		for !x.off.Load() && min(sh.next.Load(), sh.nextField.Load()) <= x.s.clk.NowMs() {
 			x.sweepShard(i)
 		}
-		next = min(next, sh.next.Load())
+		next = min(next, sh.next.Load(), sh.nextField.Load())
 	}
 	return next
 }
 
-// sweepShard deletes at most slice due keys of each database of one shard.
+// sweepShard deletes at most slice due keys and slice due fields of each database of one shard.
 func (x *expirer) sweepShard(i int) {
 	sh := &x.s.shards[i]
 	x.gate.Enter()
@@ -205,11 +205,15 @@ func (x *expirer) sweepShard(i int) {
 	sh.mu.Lock()
 	for n := range sh.dbs {
 		db := &sh.dbs[n]
-		if db.keys.volatile() == 0 {
+		if db.keys.volatile() == 0 && db.keys.listed() == 0 {
 			continue
 		}
 		tx.Begin(n)
+		tx.sweepFields(db)
 		for range slice {
+			if db.keys.volatile() == 0 {
+				break
+			}
 			d, ok := db.keys.deadlines.Min()
 			if !ok || d.at > tx.now {
 				break
@@ -222,6 +226,7 @@ func (x *expirer) sweepShard(i int) {
 		}
 	}
 	sh.next.Store(sh.earliest())
+	sh.nextField.Store(sh.earliestField())
 	sh.mu.Unlock()
 	x.expired.Add(tx.Expired)
 	tx.Expired = 0

@@ -108,9 +108,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 	access := tx.access()
 	if move {
 		access = tx.used(&src)
-		if o != nil {
-			src.ks.objects.drop(objectNumber(val))
-		}
+		src.ks.dropObject(&src)
 		tx.forget(kind, from)
 		src.ks.remove(&src)
 		src.ks.tidy()
@@ -139,6 +137,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 type Size struct {
 	Keys     int
 	Volatile int   // keys with a deadline
+	Fields   int   // hashes with deadlines of fields
 	AvgTTL   int64 // of these, in milliseconds
 }
 
@@ -169,6 +168,7 @@ func (tx *Tx) Size(db int) (z Size) {
 		if ks := tx.s.shards[i].dbs[db].keys; ks != nil {
 			z.Keys += ks.idx.Len()
 			z.Volatile += ks.volatile()
+			z.Fields += ks.listed()
 			sum += ks.sum
 		}
 	}

@@ -25,6 +25,7 @@ type keyspace struct {
 	// deadlines holds one item for each key that has a deadline; nil until there is one. Items name a key by its
 	// hash, not by its block, so that blocks may move.
 	deadlines *btree.BTreeG[deadline]
+	fields    *fieldOrder   // hashes with deadlines of fields; nil until there is one
 	sum       float64       // of all deadlines, for their average
 	charged   int64         // bytes that the store counts, see account
 	count     *atomic.Int64 // of keys, for those without the lock

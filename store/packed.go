@@ -243,12 +243,12 @@ func (tx *Tx) store(e *entry, key []byte, o Object) {
 	if e.b != nil && !e.packed() {
 		form, b, ok := bytesOf(o, packedMax/2)
 		if ok {
-			ks := e.ks
-			ks.objects.drop(objectNumber(e.value()))
+			e.ks.dropObject(e)
 			tx.putPacked(e, key, kind, form, b, e.deadline())
 			return
 		}
 		e.ks.objects.weigh(objectNumber(e.value()))
+		e.ks.enlist(e.h, o)
 		e.ks.account()
 		return
 	}
@@ -282,6 +282,7 @@ func (tx *Tx) putNumber(e *entry, key []byte, kind Kind, o Object, at int64) {
 	ks := tx.space(e)
 	sh := shape{flags: byte(kind), key: key, vlen: 4, deadline: at}
 	putObjectNumber(ks.put(e, &sh, tx.kept(e)), ks.objects.add(o))
+	ks.enlist(e.h, o)
 	ks.tidy()
 }
 

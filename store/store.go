@@ -53,16 +53,20 @@ type Store struct {
 	evictor evictor
 	expirer expirer
 	dirty   atomic.Int64 // changes of keys since it was made
+
+	expiredFields atomic.Int64
 }
 
-// shard is a slice of the hash space of all databases. Everything in it is guarded by mu, except next.
+// shard is a slice of the hash space of all databases. Everything in it is guarded by mu, except next and nextField.
 type shard struct {
 	mu  sync.Mutex
 	dbs []database
 	// next is the earliest deadline in the shard in Unix milliseconds, or noDeadline. It is written under mu and
 	// read by the expirer without it.
 	next atomic.Int64
-	_    [64]byte // keeps neighbours' locks off this cache line
+	// nextField is next for fields of hashes.
+	nextField atomic.Int64
+	_         [64]byte // keeps neighbours' locks off this cache line
 }
 
 // database is the part of one numbered database in a shard. keys moves with SWAPDB; who waits for or watches a name
@@ -104,6 +108,7 @@ func New(o Options) *Store {
 	for i := range s.shards {
 		s.shards[i].dbs = make([]database, o.Databases)
 		s.shards[i].next.Store(noDeadline)
+		s.shards[i].nextField.Store(noDeadline)
 	}
 	s.SetLimits(DefaultLimits())
 	s.memory.init()

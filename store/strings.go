@@ -14,6 +14,15 @@ func (tx *Tx) Text(key []byte) (val []byte, found bool, err error) {
 	return tx.text(&e)
 }
 
+// TextOver is Text, but the text of an integer is written over scratch: for a command that reads many strings.
+func (tx *Tx) TextOver(key, scratch []byte) (val []byte, found bool, err error) {
+	e := tx.peek(key)
+	if e.b != nil && e.kind() == Integer {
+		return strconv.AppendInt(scratch[:0], integerOf(&e), 10), true, nil
+	}
+	return tx.text(&e)
+}
+
 func (tx *Tx) text(e *entry) (val []byte, found bool, err error) {
 	if e.b == nil {
 		return nil, false, nil
@@ -84,7 +93,9 @@ func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
 // dropObject lets go of the object of e, if it has one, before its block is overwritten.
 func (ks *keyspace) dropObject(e *entry) {
 	if e.b != nil && e.hasObject() {
-		ks.objects.drop(objectNumber(e.value()))
+		n := objectNumber(e.value())
+		ks.delist(e.h, ks.objects.get(n))
+		ks.objects.drop(n)
 	}
 }
 
@@ -140,6 +151,12 @@ const MaxText = 1 << 30
 // bytes for the caller to change. The key is made if it does not exist; its deadline stays. It calls Modified. The
 // key's value must be a string: check with Text first.
 func (tx *Tx) Resize(key []byte, n int) []byte {
+	// As sds does: as much again, up to 1 MiB, once a string is seen to grow.
+	return tx.ResizeWithin(key, n, 1<<20)
+}
+
+// ResizeWithin is Resize, with room for as much again, but at most for room bytes.
+func (tx *Tx) ResizeWithin(key []byte, n, room int) []byte {
 	e := tx.find(key)
 	if e.ks != nil && e.ks.blocks.Wasteful() {
 		// Not afterwards, as elsewhere: the caller writes into the result, so its block must not move.
@@ -147,10 +164,9 @@ func (tx *Tx) Resize(key []byte, n int) []byte {
 		e = tx.find(key)
 	}
 	old, _, _ := tx.text(&e)
-	room := 0
-	if len(old) > 0 && n > len(old) {
-		// As sds does: as much again, up to 1 MiB, once a string is seen to grow.
-		room = min(n, 1<<20)
+	room = min(n, room)
+	if len(old) == 0 || n <= len(old) {
+		room = 0
 	}
 	ks := tx.space(&e)
 	v := ks.resize(&e, key, old, n, room, tx.kept(&e))

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"unsafe"
@@ -194,7 +195,7 @@ func (tx *Tx) database(h uint64) *database {
 	return &tx.s.shards[i].dbs[tx.db]
 }
 
-// find looks key up and deletes it if its deadline has passed.
+// find looks key up and deletes it if its deadline has passed; of a hash it deletes the fields whose deadlines have.
 func (tx *Tx) find(key []byte) entry {
 	h := tx.hash(key)
 	db := tx.database(h)
@@ -204,6 +205,9 @@ func (tx *Tx) find(key []byte) entry {
 	e := db.keys.find(h, key)
 	if e.b != nil && e.flags&fDeadline != 0 && deadlineOf(e.b) <= tx.now {
 		tx.expire(db, &e)
+	}
+	if e.b != nil && db.keys.fieldsDue(tx.now) {
+		tx.expireFields(db, &e, math.MaxInt)
 	}
 	return e
 }
