@@ -95,6 +95,7 @@ func (s *Store) SetEviction(o Eviction) {
 	m.limit.Store(o.Limit)
 	if o.Limit > 0 {
 		m.grain.Store(min(maxGrain, o.Limit>>16))
+		s.flushAccounts()
 	} else {
 		m.grain.Store(maxGrain)
 	}

@@ -53,6 +53,20 @@ func (ks *keyspace) account() {
 	}
 }
 
+// flushAccounts lets every keyspace tell what it has kept to itself.
+func (s *Store) flushAccounts() {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		for n := range sh.dbs {
+			if ks := sh.dbs[n].keys; ks != nil {
+				ks.account()
+			}
+		}
+		sh.mu.Unlock()
+	}
+}
+
 // discharge takes the keyspace out of the sum: it is being dropped as a whole.
 func (ks *keyspace) discharge() {
 	ks.s.memory.used.Add(-ks.charged)
