@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/streampulse/pulse/internal/num"
 	"github.com/streampulse/pulse/store/listpack"
 )
 
@@ -34,6 +35,20 @@ func (l *List) AppendListpack(lp listpack.Listpack) {
 	}
 	l.q.insert(len(l.nodes()), node{buf: lp, n: uint32(n)})
 	l.q.n += n
+}
+
+// Absorb is AppendListpack for a listpack that others made: a single one that is much smaller than a node may be, or
+// larger, is taken apart, so that a list is as good as one that was filled here.
+func (l *List) Absorb(lp listpack.Listpack, limit Limit) {
+	n := lp.Len()
+	if !limit.exceeds(len(lp), n) && (len(lp) > limit.bytes()/8 || l.Len() == 0) || n == 1 && len(lp) > limit.bytes() {
+		l.AppendListpack(lp)
+		return
+	}
+	var scratch [num.MaxIntLen]byte
+	for p := lp.First(); p != listpack.None; p = lp.Next(p) {
+		l.PushOne(lp.Text(p, scratch[:]), false, limit)
+	}
 }
 
 // Settle chooses the encoding of a list that was loaded.
