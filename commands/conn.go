@@ -52,6 +52,8 @@ type Conn struct {
 	// Closing makes the session close once Out is written.
 	Closing bool
 
+	crowded bool // see Crowded
+
 	multi   multi
 	watch   store.Watch
 	blocked *blockedCall
@@ -60,7 +62,9 @@ type Conn struct {
 
 	call Call // reused by each command
 	keys []KeyPos
-	last struct { // the last name looked up
+	// scores is memory for those of a request.
+	scores []float64
+	last   struct { // the last name looked up
 		name []byte
 		spec *Spec
 	}

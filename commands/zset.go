@@ -150,6 +150,9 @@ type zaddArgs struct {
 	pairs  [][]byte // score, member, score ...
 }
 
+// keepScores is how many scores a client has room for between its commands.
+const keepScores = 512
+
 func parseZAdd(a *Args, scores []float64) (o zaddArgs) {
 options:
 	for {
@@ -189,9 +192,11 @@ options:
 }
 
 func zadd(c *Call) error {
-	var buf [8]float64
 	a := c.From(2)
-	o := parseZAdd(&a, buf[:0])
+	o := parseZAdd(&a, c.Conn.scores[:0])
+	if cap(o.scores) <= keepScores {
+		c.Conn.scores = o.scores
+	}
 	if a.Err() != nil {
 		return a.Err()
 	}

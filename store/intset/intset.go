@@ -157,12 +157,18 @@ func (s Intset) Add(v int64) (Intset, bool) {
 // and so goes to one end.
 func (s Intset) widen(width int, v int64) Intset {
 	old, n := s.width(), s.Len()
-	t := alloc(headerSize + (n+1)*width)
 	first := 0
 	if v < 0 {
 		first = 1
 	}
-	for i := range n {
+	need := headerSize + (n+1)*width
+	t := s
+	if need > cap(s) {
+		t = alloc(need)
+	}
+	t = t[:need]
+	// From the last to the first: in place, a wider member never covers one that is still to be read.
+	for i := n - 1; i >= 0; i-- {
 		t.put(width, i+first, s.get(old, i))
 	}
 	t.put(width, n*(1-first), v)
@@ -184,7 +190,7 @@ func (s Intset) RemoveAt(index int) Intset {
 	w, n := s.width(), s.Len()
 	at := headerSize + index*w
 	t := s[:len(s)-w]
-	if cap(s) > 64 && len(t) < cap(s)/2 {
+	if cap(s) > minShrink && len(t) < cap(s)/2 {
 		t = alloc(len(t))
 		copy(t, s[:at])
 	}
@@ -263,6 +269,9 @@ func (s Intset) put(width, i int, v int64) {
 		binary.LittleEndian.PutUint64(b, uint64(v))
 	}
 }
+
+// minShrink is the capacity in bytes up to which memory that became free is kept.
+const minShrink = 2048
 
 // alloc returns n bytes with an eighth of slack, rounded up to what the
 // allocator hands out anyway: adding is amortised and the waste stays small.

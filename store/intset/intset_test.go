@@ -102,7 +102,7 @@ func TestModel(t *testing.T) {
 			s = s.RemoveAt(0)
 		}
 		same(t, s, nil)
-		if cap(s) > 64 {
+		if cap(s) > minShrink {
 			t.Fatalf("empty set keeps %d bytes", cap(s))
 		}
 	}
