@@ -283,3 +283,28 @@ func BenchmarkAdd(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/512, "ns/elem")
 }
+
+func TestShrinksAndWidensInPlace(t *testing.T) {
+	s := New(0)
+	for i := range int64(2000) {
+		s, _ = s.Add(i)
+	}
+	for s.Len() > 0 {
+		s = s.RemoveAt(s.Len() - 1)
+	}
+	if cap(s) > minShrink {
+		t.Errorf("a set that was large keeps %d bytes", cap(s))
+	}
+	for _, wide := range []int64{-1 << 40, 1 << 40} {
+		s := In(make([]byte, 0, 256))
+		for _, v := range []int64{-3, 5, 9} {
+			s, _ = s.Add(v)
+		}
+		first := &s[0]
+		s, _ = s.Add(wide)
+		want := map[int64]bool{-3: true, 5: true, 9: true, wide: true}
+		if same(t, s, want); first != &s[0] {
+			t.Errorf("adding %d moved a set that had room", wide)
+		}
+	}
+}
