@@ -116,6 +116,12 @@ const (
 	ErrDelexCondition   = Error("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
 	ErrMsetexKeys       = Error("ERR invalid numkeys value")
 	ErrMsetexPairs      = Error("ERR wrong number of key-value pairs")
+	ErrBusyKey          = Error("BUSYKEY Target key name already exists.")
+	ErrRestoreTTL       = Error("ERR Invalid TTL value, must be >= 0")
+	ErrIdletime         = Error("ERR Invalid IDLETIME value, must be >= 0")
+	ErrFreq             = Error("ERR Invalid FREQ value, must be >= 0 and <= 255")
+	ErrPayload          = Error("ERR DUMP payload version or checksum are wrong")
+	ErrBadData          = Error("ERR Bad data format")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 

@@ -29,6 +29,7 @@ var groups = [][]Spec{
 	stringCommands,
 	bitmapCommands,
 	genericCommands,
+	dumpCommands,
 	expireCommands,
 	scanCommands,
 	listCommands,
