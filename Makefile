@@ -28,7 +28,7 @@ race:
 oracle:
 	@command -v redis-server >/dev/null || { echo 'make oracle needs redis-server on PATH'; exit 1; }
 	$(GO) test -count=1 ./server -run 'TestTranscripts' -oracle
-	$(GO) test -count=1 ./server -timeout 20m -run 'TestDifferential' -differential.n=300000
+	$(GO) test -count=1 ./server -timeout 20m -run 'TestDifferential' -differential.n=1000000
 
 # Every native fuzz target for FUZZTIME.
 fuzz:

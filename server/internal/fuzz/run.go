@@ -219,11 +219,12 @@ func (r *runner) draw(epoch int) []unit {
 var setups = [][]string{
 	nil,
 	{"hash-max-listpack-entries", "4", "hash-max-listpack-value", "8", "zset-max-listpack-entries", "4", "zset-max-listpack-value", "8", "set-max-intset-entries", "3", "list-max-listpack-size", "3"},
+	{"hash-max-listpack-entries", "2", "zset-max-listpack-entries", "2", "set-max-intset-entries", "2", "list-max-listpack-size", "2", "hll-sparse-max-bytes", "40"},
 	{"hash-max-listpack-entries", "0", "zset-max-listpack-entries", "0", "set-max-intset-entries", "0", "list-max-listpack-size", "1"},
 	{"list-max-listpack-size", "2", "list-compress-depth", "1", "hash-max-listpack-value", "1", "zset-max-listpack-value", "1"},
 }
 
-var defaultSetup = []string{"hash-max-listpack-entries", "128", "hash-max-listpack-value", "64", "zset-max-listpack-entries", "128", "zset-max-listpack-value", "64", "set-max-intset-entries", "512", "list-max-listpack-size", "-2", "list-compress-depth", "0"}
+var defaultSetup = []string{"hash-max-listpack-entries", "128", "hash-max-listpack-value", "64", "zset-max-listpack-entries", "128", "zset-max-listpack-value", "64", "set-max-intset-entries", "512", "list-max-listpack-size", "-2", "list-compress-depth", "0", "hll-sparse-max-bytes", "3000"}
 
 func (r *runner) setup(epoch int) []string {
 	if !r.canConfigure {
