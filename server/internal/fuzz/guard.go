@@ -2,6 +2,7 @@ package fuzz
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,10 @@ func guard(s source, r *request, inMulti bool) {
 			if err == nil && i > 1 && n > 0 && n < minSeconds*1000 && isDeadline(r.args, i) {
 				r.args[i] = s.soon()
 			}
+			// Newer than the oracle.
+			if newer := []string{"IFEQ", "IFNE", "IFDEQ", "IFDNE"}; name == "SET" && i > 2 && containsFold(newer, r.args[i]) {
+				r.args[i] = "GET"
+			}
 			// A string set with a deadline that has passed is still counted for a moment by the oracle.
 			if past := int64(1e12); name == "SET" && err == nil && n > 0 {
 				if strings.EqualFold(r.args[i-1], "PXAT") && n < 4*past {
@@ -61,10 +66,20 @@ func guard(s source, r *request, inMulti bool) {
 			if strings.EqualFold(r.args[i-1], "BLOCK") && err == nil && (n == 0 && !inMulti || n > 5) {
 				r.args[i] = "1"
 			}
-		case "SETRANGE", "SETBIT", "BITFIELD", "BITPOS", "BITCOUNT":
+		case "SETRANGE", "SETBIT", "BITFIELD", "BITFIELD_RO", "BITPOS", "BITCOUNT":
 			digits := strings.TrimPrefix(r.args[i], "#")
+			// 7.0 lets the product of # and a width wrap around, and saturates what is far too small to the maximum.
+			if n, err := strconv.ParseInt(digits, 10, 64); err == nil && strings.HasPrefix(name, "BITFIELD") &&
+				(n < math.MinInt64/2 || n > math.MaxInt64/64 && len(digits) < len(r.args[i])) {
+				r.args[i] = "-1000"
+			}
 			if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n > maxOffset && n < math.MaxInt64/64 {
 				r.args[i] = "1000"
+			}
+		case "BITOP":
+			// Newer than the oracle.
+			if newer := []string{"DIFF", "DIFF1", "ANDOR", "ONE"}; i == 1 && containsFold(newer, r.args[i]) {
+				r.args[i] = "XOR"
 			}
 		case "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER":
 			if err == nil && n < -maxDraws && n > math.MinInt64 {
@@ -132,4 +147,8 @@ func withFollowers(r request) unit {
 		}
 	}
 	return unit{r}
+}
+
+func containsFold(words []string, w string) bool {
+	return slices.ContainsFunc(words, func(x string) bool { return strings.EqualFold(x, w) })
 }

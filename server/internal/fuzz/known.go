@@ -27,6 +27,8 @@ var knownDifferences = []difference{
 		"since 7.2 ZRANK and ZREVRANK take one argument more"),
 	differs("command\\|getkeys(andflags)?", `^\*`, `^-ERR Invalid arguments`,
 		"a number of keys that is none is refused, Redis reads whatever digits it begins with"),
+	differs("bitcount|bitpos", `^(:|-WRONGTYPE)`, `^-ERR (syntax error|value is not an integer)`,
+		"since 7.2 arguments are looked at before the key is"),
 	differs("object\\|refcount|object", `^:2\r`, `^:1\r`,
 		"what a transaction has queued is not counted as a reference"),
 	differs("object\\|refcount|object", `^:1\r`, `^:2147483647\r`,
@@ -35,6 +37,8 @@ var knownDifferences = []difference{
 		"since 7.2 small sets are listpacks"),
 	differs("object\\|encoding|object", `^\$(8\r\nlistpack|6\r\nintset)`, `^\$(8\r\n(skiplist|listpack)|9\r\nhashtable)`,
 		"since 7.2 a new sorted set, set or hash gets its encoding from the number of members in the request, even if some come twice"),
+	differs("object\\|encoding|object", `^\$3\r\nraw`, `^\$(3\r\nint|6\r\nembstr)`,
+		"a SETBIT or BITFIELD that changes no bit does not change the encoding either"),
 	differs("object\\|encoding|object", `^\$9\r\nquicklist`, `^\$8\r\nlistpack`,
 		"since 7.2 small lists are listpacks"),
 }

@@ -246,6 +246,7 @@ var values = map[string]func(s source, g commands.Group) string{
 	},
 	"start": bound, "end": bound, "stop": bound,
 	"bit":      func(s source, _ commands.Group) string { return pick(s, []string{"0", "1", "0", "1", "2", "-1", ""}) },
+	"offset":   offset,
 	"encoding": func(s source, _ commands.Group) string { return bitType(s) },
 	"longitude": func(s source, _ commands.Group) string {
 		return geoCoordinate(s, 180)
@@ -270,7 +271,7 @@ func init() {
 	for _, name := range []string{"score", "weight", "radius", "width", "height"} {
 		values[name] = func(s source, _ commands.Group) string { return s.float() }
 	}
-	for _, name := range []string{"index", "offset", "count", "rank", "len", "limit", "num-matches"} {
+	for _, name := range []string{"index", "count", "rank", "len", "limit", "num-matches"} {
 		values[name] = func(s source, _ commands.Group) string { return s.index() }
 	}
 	for _, name := range []string{"key", "key1", "key2", "newkey", "source", "destination", "src", "dst", "sourcekey", "destkey"} {
@@ -286,6 +287,20 @@ func bound(s source, g commands.Group) string {
 		return s.streamID()
 	}
 	return s.index()
+}
+
+// offset counts bits in a bitmap, mostly few, fields if it begins with #.
+func offset(s source, g commands.Group) string {
+	if g != commands.GroupBitmap {
+		return s.index()
+	}
+	if s.oneIn(20) {
+		return "#" + s.integer()
+	}
+	if s.oneIn(12) {
+		return pick(s, edgeInts)
+	}
+	return pick(s, []string{"", "", "#"}) + strconv.Itoa(s.IntN(1+s.IntN(150)))
 }
 
 func bitType(s source) string {
