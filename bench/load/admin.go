@@ -67,6 +67,43 @@ func Flush(ctx context.Context, addr string) error {
 	return nil
 }
 
+// Missing returns which of the commands, "MEMORY PURGE" among them for a subcommand, the server at addr does not know.
+func Missing(ctx context.Context, addr string, commands ...string) ([]string, error) {
+	c, err := dialAdmin(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	args := []any{"COMMAND", "INFO"}
+	for _, name := range commands {
+		args = append(args, strings.ToLower(strings.ReplaceAll(name, " ", "|")))
+	}
+	infos, err := c.rdb.Do(ctx, args...).Slice()
+	if err != nil {
+		return nil, fmt.Errorf("load: COMMAND INFO of %s: %w", addr, err)
+	}
+	var missing []string
+	for i, name := range commands {
+		if i >= len(infos) || infos[i] == nil {
+			missing = append(missing, name)
+		}
+	}
+	return missing, nil
+}
+
+// Purge sends MEMORY PURGE.
+func Purge(ctx context.Context, addr string) error {
+	c, err := dialAdmin(ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.rdb.Do(ctx, "MEMORY", "PURGE").Err(); err != nil {
+		return fmt.Errorf("load: MEMORY PURGE of %s: %w", addr, err)
+	}
+	return nil
+}
+
 // admin is a client for the few requests that are not load.
 type admin struct{ rdb *redis.Client }
 

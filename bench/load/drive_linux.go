@@ -17,28 +17,12 @@ const pollStep = 100
 // driveLanes serves all lanes from the calling goroutine with one epoll instance. The runtime's poller is left out: waking
 // a goroutine per reply would cost the client more than the server spends on the request.
 func driveLanes(ctx context.Context, lanes []*lane, deadline time.Time, r *Result) error {
-	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	d, err := newDriver(lanes)
 	if err != nil {
-		return fmt.Errorf("load: epoll: %w", err)
+		return err
 	}
-	defer unix.Close(ep)
-	fds := make([]int, len(lanes))
-	for i, l := range lanes {
-		f, err := fileOf(l)
-		if err != nil {
-			return fmt.Errorf("load: %w", err)
-		}
-		defer f.Close()
-		fds[i] = int(f.Fd())
-		if err := unix.SetNonblock(fds[i], true); err != nil {
-			return fmt.Errorf("load: %w", err)
-		}
-		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
-		if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fds[i], &ev); err != nil {
-			return fmt.Errorf("load: epoll: %w", err)
-		}
-	}
-	d := &driver{ep: ep, fds: fds, lanes: lanes, deadline: deadline, r: r, buf: make([]byte, 64<<10)}
+	defer d.close()
+	d.deadline, d.r = deadline, r
 	for i := range lanes {
 		if err := d.start(i); err != nil {
 			return err
@@ -51,11 +35,53 @@ func driveLanes(ctx context.Context, lanes []*lane, deadline time.Time, r *Resul
 type driver struct {
 	ep       int
 	fds      []int
+	files    []*os.File
 	lanes    []*lane
 	deadline time.Time
 	r        *Result
 	buf      []byte // shared by all lanes: nothing of it is kept between reads
 	busy     int    // lanes with replies owed
+}
+
+// newDriver watches all lanes for input. The caller closes it.
+func newDriver(lanes []*lane) (*driver, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("load: epoll: %w", err)
+	}
+	d := &driver{ep: ep, lanes: lanes, buf: make([]byte, 64<<10)}
+	for i, l := range lanes {
+		if err := d.watch(i, l); err != nil {
+			d.close()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *driver) watch(i int, l *lane) error {
+	f, err := fileOf(l)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	d.files = append(d.files, f)
+	fd := int(f.Fd())
+	d.fds = append(d.fds, fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
+	if err := unix.EpollCtl(d.ep, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return fmt.Errorf("load: epoll: %w", err)
+	}
+	return nil
+}
+
+func (d *driver) close() {
+	for _, f := range d.files {
+		_ = f.Close()
+	}
+	_ = unix.Close(d.ep)
 }
 
 func (d *driver) run(ctx context.Context) error {

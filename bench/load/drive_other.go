@@ -4,6 +4,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -54,4 +55,9 @@ func (l *lane) work(ctx context.Context, deadline time.Time, r *Result) error {
 		}
 	}
 	return nil
+}
+
+// driveSchedule would need a poller of its own to keep to its times.
+func driveSchedule(context.Context, []*openLane, openPlan, *OpenResult) error {
+	return errors.New("load: requests at a fixed rate need Linux")
 }

@@ -2,10 +2,12 @@
 //
 // It owns the generators of cmd/pulse-bench:
 //
-//	Drive        closed-loop raw requests from Sources: single commands (Workloads) and bulk fills
+//	Drive        closed-loop raw requests from Sources: single commands (Workloads, TypeWorkloads) and bulk fills
+//	OpenLoop     GETs at a fixed rate, answered or not
 //	RunPattern   the pattern packages beside this one, through go-redis
 //	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply
 //	Memory       resident bytes per key, and what overwriting does to them
+//	Weigh        resident bytes per element of Holdings: many small or few large values of each type
 //	ExpiryLag    how long keys outlive their deadline
 //	CPU, RSS     what a process on this machine has used, from /proc
 //
@@ -13,7 +15,7 @@
 // place, replies are counted and not parsed, one thread serves all connections with epoll (a goroutine per connection
 // where there is no epoll), and nothing allocates while the clock runs.
 //
-// Latencies are those of a closed loop: a connection sends its next batch when it has every reply to the last one, so
+// Latencies, except those of OpenLoop, are those of a closed loop: a connection sends its next batch when it has every reply to the last one, so
 // a stalled server delays requests that an open loop would have counted as slow. They compare servers under the same
 // load; they are not what a user at a fixed request rate would see. In a batch, each reply counts from the moment the batch was sent.
 //

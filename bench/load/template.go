@@ -26,10 +26,11 @@ func (r *rng) below(n uint64) uint64 {
 	return hi
 }
 
-// slot is a place in an encoded batch where a random number below bound stands as decimal digits, zeros in front.
+// slot is a place in an encoded batch where a random number stands as decimal digits, zeros in front.
 type slot struct {
-	off   int
-	bound uint64
+	off, width int
+	low, bound uint64 // the number lies in [low, low+bound)
+	ahead      uint64 // when not zero: the number of the slot before plus this much
 }
 
 // template is a Source that sends one batch over and over, with new numbers in its slots.
@@ -41,7 +42,9 @@ type template struct {
 }
 
 // newTemplate encodes pipeline copies of a command given as words. Within a word, %K is a key number below keys, %C a
-// collection number below collections, %M a member number below members, and %V a value of valueSize bytes.
+// collection number below collections, %M a member number below members, and %V a value of valueSize bytes. %R is a rank
+// with 99 more behind it and no leading zero, because ranks with one are no integers to Redis, and %E the last of
+// these; %1 and %6 are as many digits, and %G is the radius of a circle around about nearbyPoints points.
 func newTemplate(command string, pipeline int, seed uint64, s Shape) *template {
 	t := &template{n: pipeline, rng: rng(seed)}
 	words := strings.Fields(command)
@@ -65,35 +68,71 @@ func (t *template) word(w string, s Shape) {
 			continue
 		}
 		i++
-		var bound uint64
+		sl := slot{off: len(body), width: digits}
 		switch w[i] {
 		case 'K':
-			bound = s.Keys
+			sl.bound = s.Keys
 		case 'C':
-			bound = s.Collections
+			sl.bound = s.Collections
 		case 'M':
-			bound = s.Members
+			sl.bound = s.Members
+		case 'R':
+			sl.low, sl.bound, sl.width = pageRanks(s.Keys)
+		case 'E':
+			_, _, sl.width = pageRanks(s.Keys)
+			sl.ahead = page - 1
+		case '1':
+			sl.bound, sl.width = 10, 1
+		case '6':
+			sl.bound, sl.width = 1_000_000, 6
 		case 'V':
 			body = append(body, valueBytes(&t.rng, s.ValueSize)...)
 			continue
+		case 'G':
+			body = strconv.AppendFloat(body, nearby(s.Keys), 'f', 3, 64)
+			continue
 		}
-		slots = append(slots, slot{off: len(body), bound: max(1, bound)})
-		body = append(body, strings.Repeat("0", digits)...)
+		sl.bound = max(1, sl.bound)
+		slots = append(slots, sl)
+		body = append(body, strings.Repeat("0", sl.width)...)
 	}
 	t.batch = append(t.batch, '$')
 	t.batch = strconv.AppendInt(t.batch, int64(len(body)), 10)
 	t.batch = append(t.batch, "\r\n"...)
 	for _, sl := range slots {
-		t.slots = append(t.slots, slot{off: len(t.batch) + sl.off, bound: sl.bound})
+		sl.off += len(t.batch)
+		t.slots = append(t.slots, sl)
 	}
 	t.batch = append(t.batch, body...)
 	t.batch = append(t.batch, "\r\n"...)
 }
 
+// page is how many elements one range request reads.
+const page = 100
+
+// pageRanks returns where pages of n ordered elements, at least minElements of them, may begin, so that first and last
+// ranks are equally wide decimal numbers: at bound ranks from low on.
+func pageRanks(n uint64) (low, bound uint64, width int) {
+	n = max(n, minElements)
+	low, width = minElements/10, 3
+	for low*10+page <= n {
+		low *= 10
+		width++
+	}
+	return low, min(n, low*10) - low - page + 1, width
+}
+
 // Next puts new numbers into the batch.
 func (t *template) Next() ([]byte, int) {
-	for _, s := range t.slots {
-		putDigits(t.batch[s.off:s.off+digits], t.rng.below(s.bound))
+	var v uint64
+	for i := range t.slots {
+		s := &t.slots[i]
+		if s.ahead > 0 {
+			v += s.ahead
+		} else {
+			v = s.low + t.rng.below(s.bound)
+		}
+		putDigits(t.batch[s.off:s.off+s.width], v)
 	}
 	return t.batch, t.n
 }
@@ -107,9 +146,11 @@ func putDigits(dst []byte, v uint64) {
 	}
 }
 
+// alphabet has a letter for each value of six bits.
+const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-0123456789"
+
 // valueBytes returns n bytes that neither compress to nothing nor look like a number.
 func valueBytes(r *rng, n int) []byte {
-	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-0123456789"
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = alphabet[r.next()&63]
@@ -124,7 +165,8 @@ func valueBytes(r *rng, n int) []byte {
 type fill struct {
 	pos, end uint64
 	batch    int
-	encode   func(dst []byte, i uint64) []byte // appends request number i
+	each     int                               // requests an index stands for
+	encode   func(dst []byte, i uint64) []byte // appends what index i stands for
 	buf      []byte
 }
 
@@ -132,7 +174,7 @@ type fill struct {
 func (f *fill) Next() ([]byte, int) {
 	f.buf = f.buf[:0]
 	n := 0
-	for ; n < f.batch && f.pos < f.end; n++ {
+	for ; n < f.batch && f.pos < f.end; n += f.each {
 		f.buf = f.encode(f.buf, f.pos)
 		f.pos++
 	}
@@ -144,7 +186,7 @@ func fills(n uint64, conns, batch int, encode func(dst []byte, i uint64) []byte)
 	parts := uint64(conns)
 	srcs := make([]Source, conns)
 	for c := range parts {
-		srcs[c] = &fill{pos: n * c / parts, end: n * (c + 1) / parts, batch: batch, encode: encode}
+		srcs[c] = &fill{pos: n * c / parts, end: n * (c + 1) / parts, batch: batch, each: 1, encode: encode}
 	}
 	return srcs
 }

@@ -48,6 +48,7 @@ type Workload struct {
 	Command string // as newTemplate reads it
 	Data    Dataset
 	Fresh   bool // each round starts from Data anew, because a round changes what it works on
+	Slow    bool // takes a server so long that few clients are enough
 }
 
 // Workloads are the single-command workloads. Hashes, sets and small sorted sets are many with up to 100 members each;
@@ -67,13 +68,26 @@ var Workloads = []Workload{
 }
 
 // Find returns the workload of that name, in any case.
-func Find(name string) (Workload, bool) {
-	for _, w := range Workloads {
+func Find(name string) (Workload, bool) { return find(Workloads, name) }
+
+func find(in []Workload, name string) (Workload, bool) {
+	for _, w := range in {
 		if strings.EqualFold(w.Name, name) {
 			return w, true
 		}
 	}
 	return Workload{}, false
+}
+
+// slowClients bounds the connections of a slow workload: with many, a round would be over before each had its first reply.
+const slowClients = 8
+
+// Clients returns how many of n connections w uses.
+func (w Workload) Clients(n int) int {
+	if w.Slow {
+		return min(n, slowClients)
+	}
+	return n
 }
 
 // Options say how hard to press.
@@ -97,6 +111,7 @@ func (w Workload) Run(ctx context.Context, addr string, s Shape, o Options) (*Re
 	if strings.Contains(w.Command, "pop:") {
 		s.Collections = popLists
 	}
+	o.Clients = w.Clients(o.Clients)
 	seeds := rng(o.Seed)
 	srcs := make([]Source, o.Clients)
 	for i := range srcs {
@@ -161,8 +176,12 @@ func Lay(ctx context.Context, addr string, d Dataset, s Shape) error {
 			return appendPush(dst, "lst:", i, value, 100)
 		})
 	default:
-		return fmt.Errorf("load: unknown dataset %q", d)
+		return layTyped(ctx, addr, d, s)
 	}
+	return put(ctx, addr, d, srcs)
+}
+
+func put(ctx context.Context, addr string, d Dataset, srcs []Source) error {
 	r, err := Drive(ctx, addr, srcs, 1, 0)
 	if err != nil {
 		return fmt.Errorf("lay in %s: %w", d, err)
