@@ -47,11 +47,16 @@ type config struct {
 	memoryKeys uint64
 	expiryKeys uint64
 	valueSize  int
+	scale      float64 // of scaledSuites
+	gcRate     int     // GETs per second of suite gc
 
 	json, md string // files to write
 }
 
-var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry"}
+var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry", typesMemorySuite, typesSuite, gcSuite}
+
+// scaledSuites are those that --scale makes smaller.
+var scaledSuites = []string{typesMemorySuite, typesSuite, gcSuite}
 
 func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	c := &config{}
@@ -64,17 +69,19 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	fs.StringVar(&c.serverB, "server-b", "redis-server", "with --spawn: program and arguments of B; empty for none")
 	fs.BoolVar(&c.flush, "flush", false, "empty servers that hold keys")
 	suite := fs.String("suite", "throughput", "one or more of "+strings.Join(allSuites, ", ")+", or all")
-	only := fs.String("only", "", "run only these workloads or patterns, separated by commas")
+	only := fs.String("only", "", "run only these workloads, patterns or holdings of suite types-memory, separated by commas")
 	fs.IntVar(&c.rounds, "rounds", 5, "rounds of each workload")
-	fs.DurationVar(&c.duration, "duration", time.Second, "length of a round")
+	fs.DurationVar(&c.duration, "duration", time.Second, "length of a round; suite gc takes four times that")
 	fs.Int64Var(&c.requests, "requests", 0, "requests of a round of single commands, instead of a length")
 	fs.IntVar(&c.clients, "clients", 50, "connections")
-	fs.IntVar(&c.pipeline, "pipeline", 16, "requests in flight on a connection, in suite throughput")
+	fs.IntVar(&c.pipeline, "pipeline", 16, "requests in flight on a connection, in suites throughput and types")
 	fs.IntVar(&c.threads, "threads", 1, "threads of the client")
 	fs.Uint64Var(&c.keys, "keys", 1_000_000, "distinct keys")
 	fs.Uint64Var(&c.memoryKeys, "memory-keys", 5_000_000, "keys of suite memory")
 	fs.Uint64Var(&c.expiryKeys, "expiry-keys", 1_000_000, "keys of suite expiry")
 	fs.IntVar(&c.valueSize, "value-size", 32, "bytes of a value")
+	fs.Float64Var(&c.scale, "scale", 1, "how much data suites "+strings.Join(scaledSuites, ", ")+" use")
+	fs.IntVar(&c.gcRate, "gc-rate", 20_000, "requests per second in suite gc")
 	fs.StringVar(&c.json, "json", "", "write everything measured to this file")
 	fs.StringVar(&c.md, "md", "", "write the table as Markdown to this file, - for standard output instead of the plain one")
 	if err := fs.Parse(args); err != nil {
@@ -103,8 +110,7 @@ func (c *config) check() error {
 		}
 	}
 	for _, name := range c.only {
-		_, known := load.Find(name)
-		if !known && !slices.ContainsFunc(load.Patterns, func(p load.Pattern) bool { return p.Name == name }) {
+		if !known(name) && !slices.ContainsFunc(load.Patterns, func(p load.Pattern) bool { return p.Name == name }) {
 			return fmt.Errorf("unknown workload %q", name)
 		}
 	}
@@ -121,10 +127,20 @@ func (c *config) check() error {
 		return errors.New("at most 2147483648 keys")
 	case c.duration < time.Millisecond, c.requests < 0:
 		return errors.New("a round must be at least 1ms and cannot have fewer than 0 requests")
+	case !(c.scale > 0 && c.scale <= 100), c.gcRate < 1 || c.gcRate > 1_000_000:
+		return errors.New("scale above 0 and up to 100, requests per second from 1 to 1000000")
 	case c.valueSize < 0 || c.valueSize > 1<<20, c.clients > 10_000, c.pipeline > 10_000:
 		return errors.New("value size up to 1 MiB, clients and pipeline up to 10000")
 	}
 	return nil
+}
+
+// known says whether a suite has a workload or a holding of that name.
+func known(name string) bool {
+	_, plain := load.Find(name)
+	_, typed := load.FindTyped(name)
+	_, holding := load.FindHolding(name)
+	return plain || typed || holding
 }
 
 func main() {
@@ -153,7 +169,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	rep, runErr := b.run(ctx)
 	b.progress.done()
 	// What has been measured before a failure is still worth its table.
-	if len(rep.Rows) > 0 {
+	if len(rep.Rows)+len(rep.Skipped) > 0 {
 		if err := rep.write(c, stdout); err != nil {
 			return errors.Join(runErr, err)
 		}

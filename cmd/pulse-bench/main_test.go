@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,6 +21,7 @@ func TestFlags(t *testing.T) {
 	for _, bad := range []string{
 		"", "--addr x --spawn", "--addr x --suite nonsense", "--addr x --only NONSENSE", "--addr x --rounds 0", "--addr x --keys 0",
 		"--addr x --clients -1", "--addr x extra", "--addr x --duration 0s", "--addr x --keys 99999999999", "--addr x --suite ,",
+		"--addr x --scale 0", "--addr x --scale NaN", "--addr x --scale 1000", "--addr x --gc-rate 0",
 	} {
 		if _, err := parseFlags(strings.Fields(bad), io.Discard); err == nil {
 			t.Errorf("%q passed", bad)
@@ -32,8 +35,8 @@ func TestFlags(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	b := &bench{cfg: c, targets: make([]*target, 2)}
-	// GET and LPOP with and without pipelining, handoff and taskqueue, each in every round; memory and expiry once.
-	if got, want := b.steps(), 2*(6*c.rounds+2); got != want {
+	// GET and LPOP with and without pipelining, handoff, taskqueue and the two phases of gc, each in every round; memory and expiry once.
+	if got, want := b.steps(), 2*(8*c.rounds+2); got != want {
 		t.Errorf("%d steps, want %d", got, want)
 	}
 }
@@ -64,6 +67,65 @@ func TestEndToEnd(t *testing.T) {
 		if len(row.Sides) != 2 || len(row.Sides[1].Rounds) != 2 || row.Ratio == nil || row.Sides[0].Median.P50 <= 0 {
 			t.Errorf("%s %s: %+v", row.Suite, row.Name, row)
 		}
+	}
+}
+
+// The suites for data types, small: everything has its rows, and figures that can be.
+func TestTypeSuites(t *testing.T) {
+	if !spawn.Have("redis-server") || runtime.GOOS != "linux" {
+		t.Skip("needs redis-server on PATH and /proc")
+	}
+	file := filepath.Join(t.TempDir(), "r.json")
+	args := "--spawn --server-a redis-server --suite types-memory,types,gc --scale 0.002 --rounds 2 --duration 20ms --clients 4 --gc-rate 5000" +
+		" --only sessions,zrange_100,bitop_and_1m,geosearch_50 --json " + file
+	var out strings.Builder
+	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rep report
+	if err := json.Unmarshal(b, &rep); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{typesMemorySuite: 2, typesSuite: 3, gcSuite: len(gcPhases) * len(gcFigures)}
+	got := map[string]int{}
+	for _, row := range rep.Rows {
+		got[row.Suite]++
+		if len(row.Sides) != 2 || row.Sides[0].Median.Value <= 0 || row.Ratio == nil {
+			t.Errorf("%s %s: %+v", row.Suite, row.Name, row)
+		}
+		if row.Suite != typesMemorySuite && (len(row.Sides[1].Rounds) != 2 || row.Sides[1].Median.P999 <= 0 || row.Sides[1].Rounds[0].Nulls > 0) {
+			t.Errorf("%s %s: %+v", row.Suite, row.Name, row)
+		}
+	}
+	if !maps.Equal(got, want) || len(rep.Means) != 3 || len(rep.Skipped) != 0 {
+		t.Errorf("rows %v, want %v; %d means; skipped %q\n%s", got, want, len(rep.Means), rep.Skipped, out.String())
+	}
+}
+
+// What a server does not know is left out with a line, and a server that was there is not weighed.
+func TestWhatCannotRunIsSaid(t *testing.T) {
+	if !spawn.Have("redis-server") {
+		t.Skip("no redis-server on PATH")
+	}
+	args := "--spawn --server-b= --suite types,gc --scale 0.001 --rounds 1 --duration 5ms --clients 2 --gc-rate 4000 --only pfcount,zrank"
+	var out strings.Builder
+	err := run(t.Context(), append(strings.Fields(args), "--server-a", "redis-server --rename-command PFCOUNT x"), &out, io.Discard)
+	if err != nil || !strings.Contains(out.String(), "Not measured: types PFCOUNT: A does not know PFCOUNT.\n") ||
+		!strings.Contains(out.String(), "ZRANK") || strings.Contains(out.String(), "Not measured: types ZRANK") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	p, err := spawn.Start(t.Context(), t.TempDir(), []string{"redis-server"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	out.Reset()
+	if err := run(t.Context(), []string{"--addr", p.Addr, "--suite", "types-memory"}, &out, io.Discard); err != nil || !strings.Contains(out.String(), "--spawn") {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 }
 

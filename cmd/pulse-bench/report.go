@@ -47,6 +47,8 @@ type Row struct {
 	Ratio         *Ratio `json:"ratio,omitempty"` // of values
 	CPURatio      *Ratio `json:"cpu_ratio,omitempty"`
 	ClientBound   bool   `json:"client_bound,omitempty"` // the client used up its threads against at least one server
+	Clients       int    `json:"clients,omitempty"`      // when not as many as the report says
+	Mean          string `json:"mean,omitempty"`         // the mean that the row counts for; empty: its suite's, if it is a throughput
 }
 
 // report is everything measured.
@@ -64,11 +66,14 @@ type report struct {
 	Servers   map[string]string `json:"servers"` // name to version
 	Rows      []Row             `json:"rows"`
 	Means     []mean            `json:"geometric_means,omitempty"`
+	Skipped   []string          `json:"skipped,omitempty"` // what was not measured, and why, a line each
+	Scale     float64           `json:"scale,omitempty"`   // of the suites for data types
 }
 
-// mean is the geometric mean of a suite's ratios.
+// mean is the geometric mean of a suite's ratios, or of some of them.
 type mean struct {
 	Suite string  `json:"suite"`
+	Of    string  `json:"of,omitempty"` // as Row.Mean
 	Ratio float64 `json:"ratio"`
 	CPU   float64 `json:"cpu_ratio,omitempty"`
 }
@@ -77,7 +82,7 @@ func newReport(c *config, ts []*target) report {
 	r := report{
 		Time: time.Now().UTC().Truncate(time.Second), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
 		Clients: c.clients, Pipeline: c.pipeline, Threads: c.threads, Keys: c.keys, ValueSize: c.valueSize,
-		Rounds: c.rounds, RoundTime: c.duration.String(), Servers: map[string]string{},
+		Rounds: c.rounds, RoundTime: c.duration.String(), Scale: c.scale, Servers: map[string]string{},
 	}
 	if c.requests > 0 {
 		r.RoundTime = fmt.Sprintf("%d requests", c.requests)
@@ -152,23 +157,29 @@ func ratio(rounds [][]Round, f func(*Round) *float64) *Ratio {
 	return &Ratio{Median: median(rs), Min: slices.Min(rs), Max: slices.Max(rs)}
 }
 
-// means are over the suites whose rows are throughputs.
+// means are over the rows that name one, and of other rows over the throughputs of a suite.
 func (r *report) means() []mean {
 	var out []mean
+	var cpus, values [][]float64 // as out
 	for _, suite := range allSuites {
-		var value, cpu []float64
 		for _, row := range r.Rows {
-			if row.Suite != suite || row.LowerIsBetter || row.Ratio == nil {
+			if row.Suite != suite || row.LowerIsBetter && row.Mean == "" || row.Ratio == nil {
 				continue
 			}
-			value = append(value, row.Ratio.Median)
+			i := slices.IndexFunc(out, func(m mean) bool { return m.Suite == suite && m.Of == row.Mean })
+			if i < 0 {
+				i = len(out)
+				out = append(out, mean{Suite: suite, Of: row.Mean})
+				cpus, values = append(cpus, nil), append(values, nil)
+			}
+			values[i] = append(values[i], row.Ratio.Median)
 			if row.CPURatio != nil {
-				cpu = append(cpu, row.CPURatio.Median)
+				cpus[i] = append(cpus[i], row.CPURatio.Median)
 			}
 		}
-		if len(value) > 0 {
-			out = append(out, mean{Suite: suite, Ratio: geometric(value), CPU: geometric(cpu)})
-		}
+	}
+	for i := range out {
+		out[i].Ratio, out[i].CPU = geometric(values[i]), geometric(cpus[i])
 	}
 	return out
 }
@@ -244,7 +255,11 @@ func (r *report) cells() [][]string {
 		out = append(out, line)
 	}
 	for _, m := range r.Means {
-		line := []string{m.Suite, "geometric mean", "", "", "", fmt.Sprintf("%.2f", m.Ratio), "", "", "", "", ""}
+		name := "geometric mean"
+		if m.Of != "" {
+			name += ", " + m.Of
+		}
+		line := []string{m.Suite, name, "", "", "", fmt.Sprintf("%.2f", m.Ratio), "", "", "", "", ""}
 		if m.CPU > 0 {
 			line = append(line, fmt.Sprintf("%.2f", m.CPU), "")
 		}
@@ -359,6 +374,9 @@ func (r *report) caption() string {
 	}
 	fmt.Fprintf(&b, "%s, %d CPUs, %d clients on %d thread(s), pipeline %d, %d keys, values of %d bytes, %d rounds of %s.\n",
 		r.System, r.CPUs, r.Clients, r.Threads, r.Pipeline, r.Keys, r.ValueSize, r.Rounds, r.RoundTime)
+	if slices.ContainsFunc(r.Rows, func(row Row) bool { return slices.Contains(scaledSuites, row.Suite) }) {
+		fmt.Fprintf(&b, "Suites %s at scale %g.\n", strings.Join(scaledSuites, ", "), r.Scale)
+	}
 	return b.String()
 }
 
@@ -368,6 +386,9 @@ func (r *report) legend() string {
 		text += "*: the client used up its threads; the servers' CPU tells more than the throughput.\n"
 	}
 	for _, row := range r.Rows {
+		if row.Clients > 0 {
+			text += fmt.Sprintf("%s %s: %d clients.\n", row.Suite, row.Name, row.Clients)
+		}
 		for i, s := range row.Sides {
 			var nulls int64
 			for _, round := range s.Rounds {
@@ -377,6 +398,9 @@ func (r *report) legend() string {
 				text += fmt.Sprintf("%s %s: %c gave %d null replies.\n", row.Suite, row.Name, 'A'+i, nulls)
 			}
 		}
+	}
+	for _, line := range r.Skipped {
+		text += "Not measured: " + line + "\n"
 	}
 	return text
 }

@@ -49,6 +49,30 @@ func TestRatiosAreMediansOfRounds(t *testing.T) {
 	}
 }
 
+// Rows that name a mean have it even where less is better; other such rows have none.
+func TestNamedMeans(t *testing.T) {
+	r := sample(t)
+	for name, b := range map[string]float64{"x": 2, "y": 8} {
+		r.add(Row{Suite: typesMemorySuite, Name: name, Unit: "B/key", LowerIsBetter: true, Mean: "collected"}, [][]Round{{{Value: 1}}, {{Value: b}}})
+		r.add(Row{Suite: typesMemorySuite, Name: name, Unit: "B/key", LowerIsBetter: true, Mean: "after the load"}, [][]Round{{{Value: 9}}, {{Value: 9 * b * b}}})
+		r.add(Row{Suite: typesMemorySuite, Name: name, Unit: "s", LowerIsBetter: true}, [][]Round{{{Value: 1}}, {{Value: 7}}})
+	}
+	r.Skipped = []string{"types PFADD: A does not know PFADD."}
+	r.Means = r.means()
+	got := map[string]float64{}
+	for _, m := range r.Means {
+		got[m.Suite+" "+m.Of] = m.Ratio
+	}
+	if len(got) != 3 || !near(got["throughput "], 1) || !near(got["types-memory collected"], 0.25) || !near(got["types-memory after the load"], 1.0/16) {
+		t.Errorf("means %v", got)
+	}
+	for _, want := range []string{"| types-memory | geometric mean, collected |", "Not measured: types PFADD: A does not know PFADD.\n"} {
+		if !strings.Contains(r.markdown(), want) {
+			t.Errorf("%q missing in\n%s", want, r.markdown())
+		}
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		in   []float64

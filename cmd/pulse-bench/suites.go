@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/streampulse/pulse/bench/load"
@@ -40,9 +41,9 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 		var err error
 		switch s {
 		case "throughput":
-			err = b.commands(ctx, s, b.cfg.pipeline, nil)
+			err = b.commands(ctx, s, b.cfg.pipeline, b.workloads(s), b.shape())
 		case nopipeSuite:
-			err = b.commands(ctx, s, 1, nopipeWorkloads)
+			err = b.commands(ctx, s, 1, b.workloads(s), b.shape())
 		case "handoff":
 			err = b.handoff(ctx)
 		case "patterns":
@@ -51,6 +52,12 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 			err = b.memory(ctx)
 		case "expiry":
 			err = b.expiry(ctx)
+		case typesMemorySuite:
+			err = b.typesMemory(ctx)
+		case typesSuite:
+			err = b.types(ctx)
+		case gcSuite:
+			err = b.gc(ctx)
 		}
 		if err != nil {
 			return &b.report, fmt.Errorf("suite %s: %w", s, err)
@@ -59,18 +66,29 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 	return &b.report, nil
 }
 
-// wanted says whether --only lets a workload run; names limits a suite further when it is not nil.
-func (b *bench) wanted(name string, names []string) bool {
-	if names != nil && !slices.Contains(names, name) {
-		return false
+// wanted says whether --only, in lower case, lets something of that name run.
+func (b *bench) wanted(name string) bool {
+	return len(b.cfg.only) == 0 || slices.Contains(b.cfg.only, strings.ToLower(name))
+}
+
+// workloads returns what a suite of single commands runs.
+func (b *bench) workloads(suite string) []load.Workload {
+	all := load.Workloads
+	if suite == typesSuite {
+		all = load.TypeWorkloads
 	}
-	if len(b.cfg.only) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(b.cfg.only, func(o string) bool {
-		w, ok := load.Find(o)
-		return ok && w.Name == name || o == name
+	return slices.DeleteFunc(slices.Clone(all), func(w load.Workload) bool {
+		return !b.wanted(w.Name) || suite == nopipeSuite && !slices.Contains(nopipeWorkloads, w.Name)
 	})
+}
+
+// shape is the data of suites throughput and nopipe.
+func (b *bench) shape() load.Shape {
+	supply := uint64(min(maxPopSupply, b.cfg.duration.Seconds()*popsPerSecond))
+	if b.cfg.requests > 0 {
+		supply = min(maxPopSupply, uint64(b.cfg.requests)*5/4)
+	}
+	return load.NewShape(b.cfg.keys, b.cfg.valueSize, supply)
 }
 
 // steps counts the measurements to come, for the progress line.
@@ -78,24 +96,20 @@ func (b *bench) steps() int {
 	n := 0
 	for _, s := range b.cfg.suites {
 		switch s {
-		case "throughput", nopipeSuite:
-			names := nopipeWorkloads
-			if s == "throughput" {
-				names = nil
-			}
-			for _, w := range load.Workloads {
-				if b.wanted(w.Name, names) {
-					n += b.cfg.rounds
-				}
-			}
+		case "throughput", nopipeSuite, typesSuite:
+			n += b.cfg.rounds * len(b.workloads(s))
 		case "patterns":
 			for _, p := range load.Patterns {
-				if b.wanted(p.Name, nil) {
+				if b.wanted(p.Name) {
 					n += b.cfg.rounds
 				}
 			}
 		case "handoff":
 			n += b.cfg.rounds
+		case gcSuite:
+			n += b.cfg.rounds * len(gcPhases)
+		case typesMemorySuite:
+			n += len(b.holdings())
 		default:
 			n++
 		}
@@ -161,18 +175,10 @@ func cpuOf(pid int) time.Duration {
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 // commands runs single-command workloads.
-func (b *bench) commands(ctx context.Context, suite string, pipeline int, names []string) error {
-	supply := uint64(min(maxPopSupply, b.cfg.duration.Seconds()*popsPerSecond))
-	if b.cfg.requests > 0 {
-		supply = min(maxPopSupply, uint64(b.cfg.requests)*5/4)
-	}
-	shape := load.NewShape(b.cfg.keys, b.cfg.valueSize, supply)
+func (b *bench) commands(ctx context.Context, suite string, pipeline int, workloads []load.Workload, shape load.Shape) error {
 	opts := load.Options{Clients: b.cfg.clients, Pipeline: pipeline, Threads: b.cfg.threads, Duration: b.cfg.duration, Requests: b.cfg.requests, Seed: 1}
 	laid := load.Dataset("")
-	for _, w := range load.Workloads {
-		if !b.wanted(w.Name, names) {
-			continue
-		}
+	for _, w := range workloads {
 		if w.Data != laid || w.Data == load.Empty {
 			for _, t := range b.targets {
 				b.progress.note("%s %s  preparing %s", suite, w.Name, t.name)
@@ -201,7 +207,11 @@ func (b *bench) commands(ctx context.Context, suite string, pipeline int, names 
 		if err != nil {
 			return err
 		}
-		b.report.add(Row{Suite: suite, Name: w.Name, Unit: "ops/s"}, rounds)
+		row := Row{Suite: suite, Name: w.Name, Unit: "ops/s"}
+		if n := w.Clients(b.cfg.clients); n != b.cfg.clients {
+			row.Clients = n
+		}
+		b.report.add(row, rounds)
 	}
 	return nil
 }
@@ -234,7 +244,7 @@ func (b *bench) handoff(ctx context.Context) error {
 
 func (b *bench) patterns(ctx context.Context) error {
 	for _, p := range load.Patterns {
-		if !b.wanted(p.Name, nil) {
+		if !b.wanted(p.Name) {
 			continue
 		}
 		rounds, err := b.rounds(ctx, "pattern "+p.Name, b.cfg.rounds, func(ctx context.Context, t *target) (Round, error) {
