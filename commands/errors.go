@@ -82,6 +82,14 @@ const (
 	ErrLCSMemory        = Error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
 	ErrExpireNXOthers   = Error("ERR NX and XX, GT or LT options at the same time are not compatible")
 	ErrExpireGTLT       = Error("ERR GT and LT options at the same time are not compatible")
+	ErrFieldTimeSign    = Error("ERR invalid expire time, must be >= 0")
+	ErrFieldTimeTwice   = Error("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified")
+	ErrFieldCondTwice   = Error("ERR Only one of FXX or FNX arguments can be specified")
+	ErrFieldsMissing    = Error("ERR Mandatory argument FIELDS is missing or not at the right position")
+	ErrFieldsCount      = Error("ERR The `numfields` parameter must match the number of arguments")
+	ErrFieldsPositive   = Error("ERR Number of fields must be a positive integer")
+	ErrFieldsInvalid    = Error("ERR invalid number of fields")
+	ErrNumFields        = Error("ERR Parameter `numFields` should be greater than 0")
 	ErrInt32            = Error("ERR value is out of range, value must between -2147483648 and 2147483647")
 	ErrFirstDB          = Error("ERR invalid first DB index")
 	ErrSecondDB         = Error("ERR invalid second DB index")
@@ -136,6 +144,8 @@ func errArity(s *Spec) error {
 func errExecRefused(err error) error {
 	return Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(err.Error(), "ERR "))
 }
+
+func errUnknownArgument(arg []byte) error { return errorf("ERR unknown argument: %s", arg) }
 
 func errExpireTime(s *Spec) error {
 	return errorf("ERR invalid expire time in '%s' command", s.full)

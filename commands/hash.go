@@ -273,9 +273,10 @@ func hincrbyfloat(c *Call) error {
 	return nil
 }
 
-// hashPut sets the field that stands at position 2 of the arguments. The key's type has been looked at.
+// hashPut sets the field that stands at position 2 of the arguments, which keeps its deadline. The key's type has been
+// looked at.
 func hashPut(c *Call, value []byte) {
 	v, _ := c.Tx.Hash(c.Args[1], store.Create)
-	v.Set(c.Tx.Limits().Hash(), c.Args[2], value)
+	v.Update(c.Tx.Limits().Hash(), c.Args[2], value)
 	c.Tx.Settle(c.Args[1], v, 1)
 }

@@ -35,6 +35,8 @@ var groups = [][]Spec{
 	listCommands,
 	transactionCommands,
 	hashCommands,
+	hashExpireCommands,
+	hashNewerCommands,
 	setCommands,
 	zsetCommands,
 	connectionCommands,
