@@ -109,7 +109,7 @@ func (b *bench) steps() int {
 		case gcSuite:
 			n += b.cfg.rounds * len(gcPhases)
 		case typesMemorySuite:
-			n += len(b.holdings())
+			n += b.weighings() * len(b.holdings())
 		default:
 			n++
 		}

@@ -19,6 +19,7 @@ const (
 )
 
 const (
+	maxWeighings = 2
 	gcKeys       = 5_000_000 // at scale 1
 	gcLength     = 4         // a round of suite gc takes as many times --duration
 	gcPurgeEvery = 200 * time.Millisecond
@@ -62,7 +63,7 @@ func (b *bench) holdings() []load.Holding {
 	return out
 }
 
-// typesMemory weighs each holding once in a server just started, A and B taking turns at being first.
+// typesMemory weighs each holding in servers just started.
 func (b *bench) typesMemory(ctx context.Context) error {
 	if !b.cfg.spawn {
 		b.skip("suite %s: it weighs servers just started, which --spawn does.", typesMemorySuite)
@@ -81,7 +82,7 @@ func (b *bench) typesMemory(ctx context.Context) error {
 			b.skip("%s, full collections of %s: it does not know MEMORY PURGE and was only given time.", typesMemorySuite, b.targets[i].name)
 		}
 	}
-	for n, h := range holdings {
+	for _, h := range holdings {
 		ok, err := b.able(ctx, typesMemorySuite+" "+h.Name(), h.Commands())
 		if err != nil {
 			return err
@@ -89,37 +90,42 @@ func (b *bench) typesMemory(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		weights := make([]*load.Weight, len(b.targets))
-		for k := range b.targets {
-			i := (k + n) % len(b.targets)
-			t := b.targets[i]
-			b.progress.step("%s  %s  %s", typesMemorySuite, h.Name(), t.name)
-			if err := t.fresh(ctx); err != nil {
-				return t.explain(err)
-			}
-			if weights[i], err = h.Weigh(ctx, t.server.Addr, t.server.PID, b.quiet()); err != nil {
-				return t.explain(err)
-			}
-			if err := t.fresh(ctx); err != nil {
-				return t.explain(err)
-			}
-		}
-		for _, m := range []struct {
-			mean string
-			of   func(*load.Weight) float64
-		}{
-			{"after the load", func(w *load.Weight) float64 { return w.Loaded }},
-			{"collected", func(w *load.Weight) float64 { return w.Collected }},
-		} {
-			rounds := make([][]Round, len(weights))
-			for i, w := range weights {
-				rounds[i] = []Round{{Value: m.of(w)}}
-			}
-			b.report.add(Row{Suite: typesMemorySuite, Name: h.Name() + ", " + m.mean, Unit: h.Unit(), LowerIsBetter: true, Mean: m.mean}, rounds)
+		if err := b.weigh(ctx, h); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// weigh adds the two rows of h.
+func (b *bench) weigh(ctx context.Context, h load.Holding) error {
+	loaded := make([][]Round, len(b.targets))
+	collected, err := b.rounds(ctx, typesMemorySuite+"  "+h.Name(), b.weighings(), func(ctx context.Context, t *target) (Round, error) {
+		if err := t.fresh(ctx); err != nil {
+			return Round{}, err
+		}
+		w, err := h.Weigh(ctx, t.server.Addr, t.server.PID, b.quiet())
+		if err != nil {
+			return Round{}, err
+		}
+		i := slices.Index(b.targets, t)
+		loaded[i] = append(loaded[i], Round{Value: w.Loaded})
+		return Round{Value: w.Collected}, t.fresh(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		mean   string
+		rounds [][]Round
+	}{{"after the load", loaded}, {"collected", collected}} {
+		b.report.add(Row{Suite: typesMemorySuite, Name: h.Name() + ", " + m.mean, Unit: h.Unit(), LowerIsBetter: true, Mean: m.mean}, m.rounds)
+	}
+	return nil
+}
+
+// weighings is how often each holding is weighed: sizes vary less than speeds.
+func (b *bench) weighings() int { return min(maxWeighings, b.cfg.rounds) }
 
 // quiet is for how long the size of a server must not have changed to be taken for its size. Little data is collected soon.
 func (b *bench) quiet() time.Duration {
