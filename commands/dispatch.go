@@ -127,7 +127,7 @@ func (k *Call) perform(mark int) error {
 	k.Tx.BeginCommand()
 	changes := k.Tx.Changes()
 	err := k.Spec.Run(k)
-	if invariants.Enabled && k.Tx.Changes() != changes && k.Spec.Flags&(Write|OwnLocks) == 0 {
+	if invariants.Enabled && k.Tx.Changes() != changes && k.Spec.Flags&(Write|MayReplicate|OwnLocks) == 0 {
 		panic("commands: " + k.Spec.full + " changed keys, but its row does not say Write")
 	}
 	if err != nil && err != errBlocked {

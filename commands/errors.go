@@ -130,6 +130,9 @@ const (
 	ErrFreq             = Error("ERR Invalid FREQ value, must be >= 0 and <= 255")
 	ErrPayload          = Error("ERR DUMP payload version or checksum are wrong")
 	ErrBadData          = Error("ERR Bad data format")
+	ErrNotHLL           = Error("WRONGTYPE Key is not a valid HyperLogLog string value.")
+	ErrHLLNoKey         = Error("ERR The specified key does not exist")
+	ErrHLLNotSparse     = Error("ERR HLL encoding is not sparse")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 
@@ -180,6 +183,10 @@ func errClientOption(option []byte) error { return errorf("ERR Unrecognized opti
 func errClientInfo(option []byte) error {
 	return errorf("ERR %s cannot contain spaces, newlines or special characters.", option)
 }
+
+func errPfdebug(sub []byte) error { return errorf("ERR Unknown PFDEBUG subcommand '%s'", sub) }
+
+func errSelftest(reason error) error { return Error("TESTFAILED " + reason.Error()) }
 
 func errClientType(kind []byte) error { return errorf("ERR Unknown client type '%s'", kind) }
 

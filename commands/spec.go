@@ -77,6 +77,7 @@ const (
 	GroupZSet        Group = "sorted-set"
 	GroupHash        Group = "hash"
 	GroupBitmap      Group = "bitmap"
+	GroupHyperLogLog Group = "hyperloglog"
 	GroupPubSub      Group = "pubsub"
 	GroupTransaction Group = "transactions"
 	GroupConnection  Group = "connection"
@@ -86,7 +87,7 @@ const (
 // groupCategories maps a group to its ACL category.
 var groupCategories = map[Group]string{
 	GroupGeneric: "@keyspace", GroupString: "@string", GroupList: "@list", GroupSet: "@set", GroupZSet: "@sortedset",
-	GroupHash: "@hash", GroupBitmap: "@bitmap", GroupPubSub: "@pubsub", GroupTransaction: "@transaction", GroupConnection: "@connection",
+	GroupHash: "@hash", GroupBitmap: "@bitmap", GroupHyperLogLog: "@hyperloglog", GroupPubSub: "@pubsub", GroupTransaction: "@transaction", GroupConnection: "@connection",
 }
 
 // Spec is the row of a command or of a subcommand.

@@ -26,7 +26,7 @@ type argument struct {
 
 // argTypes are the types of values that are not strings, by name.
 var argTypes = map[string]string{
-	"key": "key", "key1": "key", "key2": "key", "newkey": "key", "source": "key", "destination": "key",
+	"key": "key", "key1": "key", "key2": "key", "newkey": "key", "source": "key", "destination": "key", "destkey": "key", "sourcekey": "key",
 	"pattern": "pattern",
 	"seconds": "integer", "milliseconds": "integer", "count": "integer", "index": "integer", "offset": "integer",
 	"decrement": "integer", "numkeys": "integer", "numfields": "integer", "rank": "integer", "num-matches": "integer",

@@ -28,6 +28,7 @@ type aux struct {
 var groups = [][]Spec{
 	stringCommands,
 	bitmapCommands,
+	hyperloglogCommands,
 	genericCommands,
 	dumpCommands,
 	expireCommands,
