@@ -123,7 +123,7 @@ var encodingParams = []Param{
 var persistenceParams = []Param{
 	special("save", "3600 1 300 100 60 10000", parseSave, Multi),
 	boolean("stop-writes-on-bgsave-error", true, Inert),
-	boolean("rdbcompression", true, Inert),
+	boolean("rdbcompression", true, 0),
 	boolean("rdbchecksum", true, Immutable|Inert),
 	text("dbfilename", "dump.rdb", Protected|Inert).checked(checkFileName("dbfilename", "filename", true)),
 	boolean("rdb-del-sync-files", false, Inert),
