@@ -143,7 +143,7 @@ func bitfield(c *Call) error {
 	n, writable := len(v), false
 	for i := range ops {
 		if op := &ops[i]; op.kind != bitfieldGet {
-			last := (op.at + int64(op.width) - 1) >> 3
+			last := op.at>>3 + (op.at&7+int64(op.width)-1)>>3
 			if err := checkTextLen(c, last, 1); err != nil {
 				return err
 			}
