@@ -1,6 +1,7 @@
 package store
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -23,6 +24,14 @@ type gates struct {
 	one sync.Mutex // the right to close gates
 	mu  sync.Mutex // guards all
 	all []*Gate
+
+	// Those who do not want to wait for an exclusive operation that takes too long (EnterUnlessBusy) wait here.
+	door struct {
+		sync.Mutex
+		moved  sync.Cond // closed or busy has changed
+		closed bool
+		busy   bool
+	}
 }
 
 // NewGate returns a gate that exclusive operations respect for as long as the store lives.
@@ -47,6 +56,7 @@ func (s *Store) Exclusive(own *Gate, f func()) {
 	s.gates.mu.Lock()
 	all := slices.Clone(s.gates.all)
 	s.gates.mu.Unlock()
+	s.gates.setClosed(true)
 	for _, g := range all {
 		g.mu.Lock()
 	}
@@ -54,6 +64,59 @@ func (s *Store) Exclusive(own *Gate, f func()) {
 		for _, g := range all {
 			g.mu.Unlock()
 		}
+		s.gates.setClosed(false)
 	}()
 	f()
+}
+
+func (gs *gates) setClosed(closed bool) {
+	gs.door.Lock()
+	gs.door.closed = closed
+	gs.door.Unlock()
+	if !closed {
+		gs.door.moved.Broadcast()
+	}
+}
+
+// SetBusy says whether the exclusive operation under way takes too long to wait for.
+func (s *Store) SetBusy(busy bool) {
+	d := &s.gates.door
+	d.Lock()
+	d.busy = busy
+	d.Unlock()
+	d.moved.Broadcast()
+}
+
+// Busy reports what SetBusy has said.
+func (s *Store) Busy() bool {
+	d := &s.gates.door
+	d.Lock()
+	defer d.Unlock()
+	return d.busy
+}
+
+// EnterUnlessBusy is g.Enter, but it gives up, and returns false, when the exclusive operation that it waits for is said
+// to take too long.
+func (s *Store) EnterUnlessBusy(g *Gate) bool {
+	if g.mu.TryRLock() {
+		return true
+	}
+	d := &s.gates.door
+	d.Lock()
+	defer d.Unlock()
+	for {
+		switch {
+		case d.closed && d.busy:
+			return false
+		case d.closed:
+			d.moved.Wait()
+		default: // the gates are about to open
+			d.Unlock()
+			runtime.Gosched()
+			d.Lock()
+		}
+		if g.mu.TryRLock() {
+			return true
+		}
+	}
 }

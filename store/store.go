@@ -104,6 +104,7 @@ func New(o Options) *Store {
 		seed:   maphash.MakeSeed(),
 		clk:    o.Clock,
 	}
+	s.gates.door.moved.L = &s.gates.door
 	s.rngs.src = rand.New(rand.NewPCG(o.Seed, 0))
 	for i := range s.shards {
 		s.shards[i].dbs = make([]database, o.Databases)
