@@ -59,30 +59,35 @@ func spread(g uint64) uint64 {
 	return g&0x003f003f003f003f | g<<2&0x3f003f003f003f00
 }
 
-// addDense counts the registers of a dense value. Equal neighbours would wait for each other's addition in memory, so
-// they are counted in different histograms.
+// addDense counts the registers of a dense value.
 func (h *histogram) addDense(b []byte) {
-	var part [4]histogram
+	var pairs pairs
 	for regs := b[headerSize:DenseSize]; len(regs) >= turnBytes; regs = regs[turnBytes:] {
-		g := eights(regs)
-		for i, x := range g {
-			p := &part[i]
-			p[x&regMax]++
-			p[x>>6&regMax]++
-			p[x>>12&regMax]++
-			p[x>>18&regMax]++
-			p[x>>24&regMax]++
-			p[x>>30&regMax]++
-			p[x>>36&regMax]++
-			p[x>>42&regMax]++
+		for _, x := range eights(regs) {
+			pairs[x&pairMax]++
+			pairs[x>>12&pairMax]++
+			pairs[x>>24&pairMax]++
+			pairs[x>>36&pairMax]++
 		}
 	}
-	h.sum(&part)
+	h.addPairs(&pairs)
 }
 
-// sum adds up parts of a histogram.
-func (h *histogram) sum(part *[4]histogram) {
-	for i := range h {
-		h[i] += part[0][i] + part[1][i] + part[2][i] + part[3][i]
+// pairs counts registers two at a time: half the additions, and neighbours that are equal, whose additions would have to
+// wait for each other in memory, are rarer.
+type pairs [1 << (2 * regBits)]uint16
+
+const pairMax = 1<<(2*regBits) - 1
+
+// addPairs counts both halves of all pairs, most of which do not occur.
+func (h *histogram) addPairs(p *pairs) {
+	for i := 0; i < len(p); i += 4 {
+		if p[i]|p[i+1]|p[i+2]|p[i+3] == 0 {
+			continue
+		}
+		for j, n := range p[i : i+4] {
+			h[(i+j)&regMax] += uint32(n)
+			h[i>>regBits] += uint32(n)
+		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// SelfTest checks the access to registers and the error of the estimates, in some tens of milliseconds.
+// SelfTest checks the access to registers and the error of the estimates, in some milliseconds.
 func SelfTest() error {
 	if err := testRegisters(); err != nil {
 		return err
@@ -38,9 +38,9 @@ func testRegisters() error {
 	return nil
 }
 
-// testEstimates adds a million elements to a sparse and to a dense value.
+// testEstimates adds elements to a sparse and to a dense value.
 func testEstimates() error {
-	const last = 1_000_000
+	const last = 100_000
 	const relative = 1.04 / (1 << (indexBits / 2)) // the standard error
 	thin := AppendNew(nil)
 	wide, err := ToDense(AppendNew(nil))

@@ -2,6 +2,7 @@ package hll
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 )
 
@@ -59,6 +60,23 @@ func runAt(b []byte, p int) (span, size int) {
 	return (int(b[p]&0x3f)<<8 | int(b[p+1])) + 1, 2
 }
 
+// skip returns the number of registers of the eight runs at b[p], 0 unless each of them takes one byte.
+func skip(b []byte, p int) int {
+	if len(b)-p < 8 {
+		return 0
+	}
+	const ones = 0x0101010101010101
+	x := binary.LittleEndian.Uint64(b[p:])
+	if x&^(x>>1)&(0x40*ones) != 0 {
+		return 0
+	}
+	// A val keeps two bits, a zero six; the sums of two bytes fit into two.
+	vals := x >> 7 & ones
+	x &= 0x3f*ones ^ vals*0x3c
+	x = x&0x00ff00ff00ff00ff + x>>8&0x00ff00ff00ff00ff
+	return int(x*0x0001000100010001>>48) + 8
+}
+
 // hint remembers for the next call of set where the run before the last changed one begins, so that registers that are
 // set in ascending order cost one walk together.
 type hint struct{ pos, first int }
@@ -78,7 +96,14 @@ func set(b []byte, i int, run uint8, maxSparse int, h *hint) (out []byte, raised
 		p, first = h.pos, h.first
 	}
 	span, size := 0, 0
-	for ; p < len(b); p += size {
+	for p < len(b) {
+		if n := skip(b, p); n > 0 && first+n <= i {
+			prev = p + 7
+			first += n
+			prevFirst = first - int(spans[b[prev]])
+			p += 8
+			continue
+		}
 		if span, size = runAt(b, p); span == 0 {
 			return b, false, ErrCorrupt
 		}
@@ -87,6 +112,7 @@ func set(b []byte, i int, run uint8, maxSparse int, h *hint) (out []byte, raised
 		}
 		prev, prevFirst = p, first
 		first += span
+		p += size
 	}
 	switch {
 	case p >= len(b):
@@ -218,24 +244,35 @@ func ToDense(b []byte) ([]byte, error) {
 	return append(b[:0], regs[:]...), nil
 }
 
-// addSparse counts the registers of a sparse value.
+// addSparse counts the registers of a sparse value: first the runs by their byte, then what these stand for.
 func (h *histogram) addSparse(b []byte) error {
 	if len(b) > MaxSparse {
 		return ErrCorrupt
 	}
-	sum := 0
-	for p := headerSize; p < len(b); {
-		span, size := runAt(b, p)
-		if span == 0 {
-			return ErrCorrupt
+	var runs [256]uint32
+	sum := uint32(0)
+	for p := headerSize; p < len(b); p++ {
+		c := b[p]
+		if isXZero(c) {
+			span, size := runAt(b, p)
+			if span == 0 {
+				return ErrCorrupt
+			}
+			h[0] += uint32(span)
+			sum += uint32(span)
+			p += size - 1
+			continue
 		}
-		run := uint8(0)
-		if isVal(b[p]) {
-			run = valOf(b[p])
+		runs[c]++
+	}
+	for c, n := range runs {
+		n *= uint32(spans[c])
+		sum += n
+		if isVal(byte(c)) {
+			h[valOf(byte(c))] += n
+		} else {
+			h[0] += n
 		}
-		h[run] += uint32(span)
-		sum += span
-		p += size
 	}
 	if sum != registers {
 		return ErrCorrupt

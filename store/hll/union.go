@@ -52,15 +52,16 @@ func maxBytes(x, y uint64) uint64 {
 // Count estimates the number of different elements added to any of the values.
 func (u *Union) Count() uint64 {
 	var h histogram
-	var part [4]histogram
+	var pairs pairs
 	for regs := u.regs[:]; len(regs) >= 8; regs = regs[8:] {
 		x := binary.LittleEndian.Uint64(regs)
-		for i := range 4 {
-			part[i][x>>(16*i)&regMax]++
-			part[i][x>>(16*i+8)&regMax]++
-		}
+		x = x&0x003f003f003f003f | x>>2&0x0fc00fc00fc00fc0
+		pairs[x&pairMax]++
+		pairs[x>>16&pairMax]++
+		pairs[x>>32&pairMax]++
+		pairs[x>>48&pairMax]++
 	}
-	h.sum(&part)
+	h.addPairs(&pairs)
 	return h.estimate()
 }
 
