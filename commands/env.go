@@ -100,6 +100,12 @@ type Broker interface {
 type Insight interface {
 	// WriteInfo writes the given sections of INFO (lower case; none: the default ones). tx has every shard locked.
 	WriteInfo(w io.Writer, tx *store.Tx, sections []string)
+	// MemoryReport measures the use of memory; tx has every shard locked.
+	MemoryReport(tx *store.Tx) MemoryReport
+	// PurgeMemory gives free memory back to the system, in the background.
+	PurgeMemory()
+	// AllocatorReport is a text for developers.
+	AllocatorReport() string
 	// Version is the server's own version, RedisVersion the one it is compatible with.
 	Version() string
 }

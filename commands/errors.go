@@ -93,6 +93,8 @@ const (
 	ErrInt32            = Error("ERR value is out of range, value must between -2147483648 and 2147483647")
 	ErrFirstDB          = Error("ERR invalid first DB index")
 	ErrSecondDB         = Error("ERR invalid second DB index")
+	ErrLFU              = Error("ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
+	ErrOOM              = Error("OOM command not allowed when used memory > 'maxmemory'.")
 	ErrNoLFU            = Error("ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
 	ErrNoSuchClientAddr = Error("ERR No such client")
 	ErrNoPassword       = Error("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")

@@ -7,6 +7,7 @@ type gate func(c *Conn, k *Call) error
 var gates = [...]gate{
 	gateArity,
 	gateAuth,
+	gateOOM,
 	gateSubscriber,
 	gatePause,
 	gateMulti,

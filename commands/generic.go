@@ -188,25 +188,6 @@ func objectEncoding(c *Call) error {
 	return nil
 }
 
-func objectIdletime(c *Call) error {
-	f, ok := c.Tx.Facts(c.Args[2])
-	if !ok {
-		c.Null()
-		return nil
-	}
-	c.Int(f.Idle)
-	return nil
-}
-
-// objectFreq knows keys, but no frequencies: access times are what is kept of each key.
-func objectFreq(c *Call) error {
-	if !c.Tx.Has(c.Args[2]) {
-		c.Null()
-		return nil
-	}
-	return ErrNoLFU
-}
-
 // objectRefcount replies as Redis does, where the integers below 10000 are objects that all keys share, and all other
 // values belong to one key.
 func objectRefcount(c *Call) error {

@@ -104,6 +104,9 @@ func (h *harness) Channels(SubKind, []byte) []string             { return nil }
 func (h *harness) Subscribers(SubKind, []byte) int               { return 0 }
 func (h *harness) Patterns() int                                 { return 0 }
 func (h *harness) WriteInfo(io.Writer, *store.Tx, []string)      {}
+func (h *harness) MemoryReport(*store.Tx) MemoryReport           { return MemoryReport{Used: 1 << 20} }
+func (h *harness) PurgeMemory()                                  {}
+func (h *harness) AllocatorReport() string                       { return "test" }
 func (h *harness) Version() string                               { return "test" }
 func (h *harness) SleepForDebug(d time.Duration)                 { h.clock.Advance(d) }
 func (h *harness) Shutdown(c *Conn, save, now, force bool) error { return nil }

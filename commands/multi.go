@@ -21,6 +21,7 @@ type multi struct {
 	active  bool
 	spoiled bool // a command was refused: EXEC will fail
 	writes  bool // some queued command may write
+	denyOOM bool // some queued command may need memory
 	bytes   int
 	queue   []queued
 }
@@ -35,6 +36,7 @@ func (m *multi) add(s *Spec, args [][]byte) {
 	for _, a := range q.args {
 		m.bytes += len(a) + 24
 	}
+	m.denyOOM = m.denyOOM || s.Flags&DenyOOM != 0
 	m.writes = m.writes || s.Flags&(Write|MayReplicate) != 0
 	m.queue = append(m.queue, q)
 }

@@ -21,7 +21,7 @@ var scanCommands = []Spec{
 		Since: "2.8.0", Complexity: "O(1) per call, O(N) for a walk over all keys.", Summary: "Walks over the keys in steps.",
 		Tips:    []string{"nondeterministic_output", "request_policy:special"},
 		History: [][2]string{{"6.0.0", "Added the `TYPE` subcommand."}}, Run: scan},
-	{Name: "DBSIZE", Arity: 1, Flags: ReadOnly | Fast | AllKeys, Group: GroupServer, Category: "@keyspace",
+	{Name: "DBSIZE", Arity: 1, Flags: ReadOnly | Fast, Group: GroupServer, Category: "@keyspace",
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Counts the keys of the database.",
 		Tips: []string{"request_policy:all_shards", "response_policy:agg_sum"}, Run: dbsize},
 	{Name: "FLUSHDB", Syntax: "[ASYNC | SYNC]", Arity: -1, Flags: Write | Exclusive | Dangerous, Group: GroupServer, Category: "@keyspace",
@@ -158,7 +158,7 @@ func replyCursor(c *Call, cursor uint64) {
 }
 
 func dbsize(c *Call) error {
-	c.Int(int64(c.Tx.Size(c.Tx.DB()).Keys))
+	c.Int(c.Tx.Store().Keys(c.Tx.DB()))
 	return nil
 }
 

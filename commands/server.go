@@ -19,12 +19,6 @@ var serverCommands = []Spec{
 	{Name: "SHUTDOWN", Syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", Arity: -1, Flags: Admin | NoScript | Loading | Stale | NoMulti | AllowBusy,
 		Group: GroupServer, Since: "1.0.0", Complexity: "O(N) with the number of keys, if they are saved.", Summary: "Ends the server.",
 		History: [][2]string{{"7.0.0", "NOW, FORCE and ABORT."}}, Run: shutdown},
-	{Name: "MEMORY", Arity: -2, Group: GroupServer, Since: "4.0.0", Complexity: "Depends on the subcommand.",
-		Summary: "Commands about memory.", Sub: []Spec{
-			{Name: "USAGE", Syntax: "key [SAMPLES count]", Arity: -3, Keys: []KeySpec{At(2, RO)}, Flags: ReadOnly, Since: "4.0.0",
-				Complexity: "O(1)", Summary: "Returns how many bytes a key takes with its value.", Run: memoryUsage},
-			helpRow("4.0.0", 0),
-		}},
 }
 
 func info(c *Call) error {
@@ -90,26 +84,4 @@ func shutdown(c *Call) error {
 		return ErrNoShutdown
 	}
 	return c.Env.Shutdown(c.Conn, save, now, force)
-}
-
-func memoryUsage(c *Call) error {
-	a := c.From(3)
-	for a.More() {
-		if !a.IsWith("SAMPLES", 1) {
-			return ErrSyntax
-		}
-		if a.Int() < 0 {
-			a.Fail(ErrSyntax)
-		}
-	}
-	if a.Err() != nil {
-		return a.Err()
-	}
-	f, ok := c.Tx.Facts(c.Args[2])
-	if !ok {
-		c.Null()
-		return nil
-	}
-	c.Int(int64(f.Bytes))
-	return nil
 }

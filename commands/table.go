@@ -46,6 +46,7 @@ var groups = [][]Spec{
 	commandCommands,
 	configCommands,
 	serverCommands,
+	memoryCommands,
 	debugCommands,
 }
 

@@ -184,7 +184,7 @@ func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 	if t, ok := (*cl.owner.Load()).(*stream); ok {
 		b.OutputList = t.unsentBytes()
 	}
-	b.Total = 2048 + cap(cl.in) + b.OutputList + c.QueuedBytes()
+	b.Total = clientMemory + cap(cl.in) + b.OutputList + c.QueuedBytes()
 	return b
 }
 

@@ -57,7 +57,10 @@ func (s *Server) ConfigSet(pairs [][]byte) error {
 }
 
 // ConfigResetStat implements commands.Config.
-func (s *Server) ConfigResetStat() { s.stats.Reset() }
+func (s *Server) ConfigResetStat() {
+	s.stats.Reset()
+	s.store.ResetStats()
+}
 
 // ConfigRewrite implements commands.Config. The file a server was started with is not written yet.
 func (s *Server) ConfigRewrite() error {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,104 +184,6 @@ func (r *infoReport) clients() {
 	r.zeros("watching_clients", "clients_in_timeout_table", "total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey")
 }
 
-// memoryUse is in bytes.
-type memoryUse struct {
-	used     int64 // objects on the heap, live or not collected yet
-	active   int64 // the spans of these
-	resident int64 // what the runtime has from the system and has not given back
-	overhead int64 // of the runtime: stacks and bookkeeping
-	rss      int64
-	peak     int64 // of the resident set
-	system   int64
-}
-
-func readMemory() (m memoryUse) {
-	samples := []metrics.Sample{
-		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
-		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
-		{Name: "/memory/classes/heap/free:bytes"},
-	}
-	metrics.Read(samples)
-	v := make([]int64, len(samples))
-	for i, s := range samples {
-		if s.Value.Kind() == metrics.KindUint64 {
-			v[i] = int64(s.Value.Uint64())
-		}
-	}
-	m.active = v[0] + v[1]
-	m.resident = v[2] - v[3]
-	m.overhead = m.resident - m.active - v[4]
-	m.used = v[0] + m.overhead
-	m.rss = m.resident
-	if b, err := os.ReadFile("/proc/self/statm"); err == nil {
-		if f := bytes.Fields(b); len(f) > 1 {
-			if pages, err := strconv.ParseInt(string(f[1]), 10, 64); err == nil {
-				m.rss = pages * int64(os.Getpagesize())
-			}
-		}
-	}
-	m.peak = max(m.used, m.rss)
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) == nil && runtime.GOOS == "linux" {
-		m.peak = max(m.peak, int64(u.Maxrss)*1024)
-	}
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		var kb int64
-		if _, err := fmt.Sscanf(string(b), "MemTotal: %d kB", &kb); err == nil {
-			m.system = kb * 1024
-		}
-	}
-	return m
-}
-
-func ratio(a, b int64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return float64(a) / float64(b)
-}
-
-func (r *infoReport) memory() {
-	m := readMemory()
-	maxMemory := r.s.cfg.Int("maxmemory").Load()
-	r.bytes("used_memory", m.used)
-	r.bytes("used_memory_rss", m.rss)
-	r.bytes("used_memory_peak", m.peak)
-	r.field("used_memory_peak_perc", fmt.Sprintf("%.2f%%", 100*ratio(m.used, m.peak)))
-	r.field("used_memory_overhead", m.overhead)
-	r.zeros("used_memory_startup")
-	r.field("used_memory_dataset", m.used-m.overhead)
-	r.field("used_memory_dataset_perc", fmt.Sprintf("%.2f%%", 100*ratio(m.used-m.overhead, m.used)))
-	r.field("allocator_allocated", m.used)
-	r.field("allocator_active", m.active+m.overhead)
-	r.field("allocator_resident", m.resident)
-	r.zeros("allocator_muzzy")
-	r.bytes("total_system_memory", m.system)
-	r.bytes("used_memory_lua", 0)
-	r.zeros("used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions",
-		"number_of_libraries", "used_memory_vm_functions")
-	r.bytes("used_memory_vm_total", 0)
-	r.zeros("used_memory_functions")
-	r.bytes("used_memory_scripts", 0)
-	r.bytes("maxmemory", maxMemory)
-	r.field("maxmemory_policy", r.s.cfg.Enum("maxmemory-policy").Load())
-	r.field("allocator_frag_ratio", ratio(m.active+m.overhead, m.used))
-	r.field("allocator_frag_bytes", m.active+m.overhead-m.used)
-	r.field("allocator_rss_ratio", ratio(m.resident, m.active+m.overhead))
-	r.field("allocator_rss_bytes", m.resident-m.active-m.overhead)
-	r.field("rss_overhead_ratio", ratio(m.rss, m.resident))
-	r.field("rss_overhead_bytes", m.rss-m.resident)
-	r.field("mem_fragmentation_ratio", ratio(m.rss, m.used))
-	r.field("mem_fragmentation_bytes", m.rss-m.used)
-	var clients int64
-	r.s.EachClient(func(c *commands.Conn) { clients += int64(r.s.ClientBuffers(c).Total) })
-	r.zeros("mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves")
-	r.field("mem_clients_normal", clients)
-	r.zeros("mem_cluster_links", "mem_aof_buffer")
-	r.field("mem_allocator", runtime.Version())
-	r.zeros("active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects")
-}
-
 // persistence reports a server that keeps its data in memory alone.
 func (r *infoReport) persistence() {
 	r.zeros("loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age")
@@ -327,8 +228,7 @@ func (r *infoReport) stats() {
 	r.field("expired_stale_perc", 0.0)
 	r.counter(stats.ExpireCycleTimeouts)
 	r.zeros("expire_cycle_cpu_milliseconds")
-	r.counter(stats.EvictedKeys, stats.EvictedClients, stats.EvictedScripts)
-	r.zeros("total_eviction_exceeded_time", "current_eviction_exceeded_time")
+	r.eviction()
 	r.counter(stats.KeyspaceHits, stats.KeyspaceMisses)
 	r.field("pubsub_channels", r.s.pubsub.Count(pubsub.Channel))
 	r.field("pubsub_patterns", r.s.pubsub.Count(pubsub.Pattern))

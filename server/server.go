@@ -61,6 +61,8 @@ type Options struct {
 	Shards int
 	// Seed of all randomness that clients can see; 0 draws one.
 	Seed uint64
+	// TuneCollector lets the server set up Go's garbage collector for its data; that concerns the whole process.
+	TuneCollector bool
 }
 
 // Server is a running server.
@@ -81,6 +83,8 @@ type Server struct {
 	clients   clients
 	lanes     lanes
 	pause     pause
+	memory    memoryWatch
+	collector collector
 
 	stop     chan struct{} // closed when the server is to end: by Close or by SHUTDOWN
 	stopOnce sync.Once
@@ -127,7 +131,12 @@ func Open(o Options) (*Server, error) {
 	s.table = commands.New(s.store)
 	s.stats = stats.New(s.table.Len())
 	s.pubsub = pubsub.New()
+	s.initMemory()
+	if o.TuneCollector {
+		s.collector.start(s)
+	}
 	s.readConfig()
+	s.readEviction()
 	s.fitDescriptors()
 	s.lanes.init(s)
 	s.clients.init()
@@ -200,6 +209,7 @@ func (s *Server) shutDown() {
 	s.clients.waitEmpty(2 * time.Second)
 	s.wg.Wait()
 	s.store.Close()
+	s.collector.stop()
 }
 
 // cronTick is how often cron wakes up.
@@ -219,7 +229,9 @@ func (s *Server) cron() {
 		s.stats.Sample(s.clock.Mono())
 		s.loops.balance()
 		s.pause.check(s)
+		s.usedMemory() // for the peak
 		if n%10 == 0 {
+			s.collector.watch()
 			s.checkClients()
 		}
 	}

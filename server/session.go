@@ -27,6 +27,8 @@ type session struct {
 	owner atomic.Pointer[owner] // from loop to loop, and from a loop to a stream for good
 	work  time.Duration         // spent on it by its loop since the loop shed work last
 
+	charged int64 // bytes of its buffers, as the server knows them
+
 	waiting  bool // a command waits for its keys
 	paused   bool // the next request waits for the end of CLIENT PAUSE
 	slow     bool // it kept its loop busy for too long
@@ -99,6 +101,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}
 	out = c.Out.Bytes()
 	c.Out.Reset(nil)
+	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
 	l.gate.Leave()
 	if cap(out) <= keepOut {
 		l.out = out
@@ -220,6 +223,7 @@ func (s *session) end(l *lane) {
 	s.conn.Gate, s.conn.Tx, s.conn.Meter = l.gate, l.tx, &l.meter
 	s.srv.table.Forget(&s.conn)
 	s.in, s.at = nil, 0
+	s.account(0)
 	s.srv.pause.remove(s)
 	s.srv.clients.remove(s)
 }

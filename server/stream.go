@@ -24,6 +24,7 @@ type stream struct {
 		cond    sync.Cond // there is something to write, or an end
 		unsent  []byte    // not taken by the writer yet
 		pending int       // bytes not written yet: unsent and what the writer holds
+		charged int       // of pending, as the server knows it
 		closed  bool      // no more output comes; the writer ends when nothing is pending
 		broken  bool      // the client is given up: the writer ends at once
 	}
@@ -145,6 +146,7 @@ func (t *stream) send(s *session, b []byte) bool {
 	}
 	t.mu.unsent = append(t.mu.unsent, b...)
 	t.mu.pending += len(b)
+	t.account(t.mu.pending)
 	t.mu.cond.Broadcast()
 	if !s.overLimit(t.mu.pending) {
 		return true
@@ -194,6 +196,12 @@ func (t *stream) write() {
 	defer t.srv.wg.Done()
 	defer close(t.written)
 	defer t.nc.Close()
+	defer func() {
+		t.mu.Lock()
+		t.account(0)
+		t.mu.broken = true // nothing is queued any more
+		t.mu.Unlock()
+	}()
 	for {
 		t.mu.Lock()
 		for len(t.mu.unsent) == 0 && !t.mu.closed && !t.mu.broken {
@@ -211,6 +219,7 @@ func (t *stream) write() {
 			b = b[n:]
 			t.mu.Lock()
 			t.mu.pending -= n
+			t.account(t.mu.pending)
 			if err != nil {
 				t.giveUp()
 			}

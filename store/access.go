@@ -76,6 +76,9 @@ func (tx *Tx) raised(n uint32) uint32 {
 	return n
 }
 
+// CountsAccesses reports whether keys remember how often they are used, and not when.
+func (s *Store) CountsAccesses() bool { return s.memory.lfu.Load() }
+
 // SetIdle makes the last access of key seconds ago, if recency is recorded; RESTORE IDLETIME. Seconds are clamped to what
 // the bits can tell.
 func (tx *Tx) SetIdle(key []byte, seconds int64) {

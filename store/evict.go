@@ -111,14 +111,29 @@ func (s *Store) Eviction() Eviction { return *s.evictor.opts.Load() }
 // before the store is used by others.
 func (s *Store) OnEvicted(f func(db int, key []byte)) { s.evictor.hook.Store(&f) }
 
-// Crowded reports whether the store uses more memory than it may. It is two loads of an atomic number.
+// Crowded reports whether the store uses more memory than it may: a few loads of atomic numbers. Who finds that it does
+// not any more ends the time for which the limit was exceeded.
 func (s *Store) Crowded() bool {
 	limit := s.memory.limit.Load()
-	return limit > 0 && s.UsedMemory() > limit
+	if limit > 0 && s.UsedMemory() > limit {
+		return true
+	}
+	if s.evictor.since.Load() != 0 {
+		s.evictor.mark(false)
+	}
+	return false
 }
 
 // Evicted returns how many keys have been evicted.
 func (s *Store) Evicted() int64 { return s.evictor.evicted.Load() }
+
+// ResetStats sets the numbers of evicted and of actively expired keys to zero, and the time for which the limit was exceeded.
+func (s *Store) ResetStats() {
+	s.evictor.evicted.Store(0)
+	s.evictor.since.Store(0)
+	s.evictor.total.Store(0)
+	s.expirer.expired.Store(0)
+}
 
 // Exceeded returns for how long the limit has been exceeded: now, and in all.
 func (s *Store) Exceeded() (now, total time.Duration) {
@@ -149,10 +164,8 @@ func (v *evictor) mark(exceeded bool) {
 // Those who wait for keys that went are in Ready, as after a command.
 func (tx *Tx) MakeRoom() bool {
 	v := &tx.s.evictor
+	tx.Begin(0)
 	if !tx.s.Crowded() {
-		if v.since.Load() != 0 {
-			v.mark(false)
-		}
 		return true
 	}
 	o := v.opts.Load()
@@ -160,7 +173,6 @@ func (tx *Tx) MakeRoom() bool {
 		v.mark(true)
 		return false
 	}
-	tx.Begin(0)
 	r := tx.makeRoom(o, o.budget())
 	v.mark(r != roomEnough)
 	if r == roomLater {

@@ -73,12 +73,12 @@ func (ks *keyspace) discharge() {
 	ks.charged = 0
 }
 
-// UsedMemory returns the bytes held by keys and values and what is said to be held beside them (SetOtherMemory). It is
+// UsedMemory returns the bytes held by keys and values and what is said to be held beside them (AddOtherMemory). It is
 // exact up to about a KiB per shard and database, and needs no lock.
 func (s *Store) UsedMemory() int64 { return s.memory.used.Load() + s.memory.other.Load() }
 
-// SetOtherMemory says how many bytes beside keys and values count as used.
-func (s *Store) SetOtherMemory(n int64) { s.memory.other.Store(n) }
+// AddOtherMemory changes by n how many bytes beside keys and values count as used.
+func (s *Store) AddOtherMemory(n int64) { s.memory.other.Add(n) }
 
 // MemoryUse is what the databases hold, in bytes.
 type MemoryUse struct {

@@ -79,13 +79,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		logger.Noticef("Configuration loaded")
 	}
 	logger.SetRole(log.Master)
-	tuneCollector()
 	logger.Noticef("Running mode=standalone, port=%d. PID: %d", cfg.Int("port").Load(), os.Getpid())
 
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	srv, err := server.Open(server.Options{Config: cfg, Log: logger})
+	srv, err := server.Open(server.Options{Config: cfg, Log: logger, TuneCollector: true})
 	if err != nil {
 		logger.Warningf("%v", err)
 		return 1
