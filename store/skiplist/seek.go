@@ -117,3 +117,26 @@ func (l *List) Clone(f func(copied Ref, member []byte)) *List {
 	}
 	return c
 }
+
+// FromScore returns the first element whose score is at least s, or None.
+func (l *List) FromScore(s float64) Ref {
+	x, stop := l.top(), None
+	for i := l.height - 1; i >= 0; i-- {
+		for k := x.link(i); k.next != stop; k = x.link(i) {
+			y := l.node(k.next)
+			if !(y.score < s) {
+				stop = k.next
+				break
+			}
+			x = y
+		}
+	}
+	return x.link(0).next
+}
+
+// Element returns all there is to an element, and the one after it: one look at the node instead of three.
+func (l *List) Element(r Ref) (member []byte, score float64, next Ref) {
+	x := l.node(r)
+	m := x.member()
+	return m[:len(m):len(m)], x.score, x.link(0).next
+}
