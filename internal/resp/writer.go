@@ -147,6 +147,15 @@ func (w *Writer) Double(f float64) {
 	w.buf = append(num.AppendFloat(append(w.buf, ','), f), '\r', '\n')
 }
 
+// DoubleText writes a floating point number whose text is given, for numbers with a notation of their own.
+func (w *Writer) DoubleText(text []byte) {
+	if !w.resp3 {
+		w.Bulk(text)
+		return
+	}
+	w.buf = append(append(append(w.buf, ','), text...), '\r', '\n')
+}
+
 // BigNumber writes the decimal text of an integer of any size: a bulk string in RESP2.
 func (w *Writer) BigNumber(s string) {
 	if !w.resp3 {

@@ -20,6 +20,7 @@ func TestWriter(t *testing.T) {
 		{"null", func(w *Writer) { w.Null(); w.NullArray() }, "$-1\r\n*-1\r\n", "_\r\n_\r\n"},
 		{"bool", func(w *Writer) { w.Bool(true); w.Bool(false) }, ":1\r\n:0\r\n", "#t\r\n#f\r\n"},
 		{"double", func(w *Writer) { w.Double(1.5); w.Double(-3); w.Double(math.Inf(-1)) }, "$3\r\n1.5\r\n$2\r\n-3\r\n$4\r\n-inf\r\n", ",1.5\r\n,-3\r\n,-inf\r\n"},
+		{"text of a double", func(w *Writer) { w.DoubleText([]byte("2.50")) }, "$4\r\n2.50\r\n", ",2.50\r\n"},
 		{"big number", func(w *Writer) { w.BigNumber("123") }, "$3\r\n123\r\n", "(123\r\n"},
 		{"verbatim", func(w *Writer) { w.Verbatim("mkd", "a\nb"); w.Verbatim("", "c") }, "$3\r\na\nb\r\n$1\r\nc\r\n", "=7\r\nmkd:a\nb\r\n=5\r\ntxt:c\r\n"},
 		{"number as bulk", func(w *Writer) { w.BulkInt(-12); w.BulkDouble(0.1) }, "$3\r\n-12\r\n$3\r\n0.1\r\n", ""},
