@@ -3,6 +3,8 @@ package commands
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/streampulse/pulse/store"
@@ -75,6 +77,15 @@ const (
 	ErrLimitByRank      = Error("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
 	ErrScoresByLex      = Error("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
 	ErrWeight           = Error("ERR weight value is not a float")
+	ErrGeoRadius        = Error("ERR need numeric radius")
+	ErrGeoWidth         = Error("ERR need numeric width")
+	ErrGeoHeight        = Error("ERR need numeric height")
+	ErrGeoRadiusSign    = Error("ERR radius cannot be negative")
+	ErrGeoBoxSign       = Error("ERR height or width cannot be negative")
+	ErrGeoUnit          = Error("ERR unsupported unit provided. please use M, KM, FT, MI")
+	ErrGeoMember        = Error("ERR could not decode requested zset member")
+	ErrGeoCount         = Error("ERR COUNT must be > 0")
+	ErrGeoAny           = Error("ERR the ANY argument requires COUNT argument")
 	ErrDenied           = Error("DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.")
 	ErrMaxClients       = Error("ERR max number of clients reached")
 	ErrLCSNotStrings    = Error("ERR The specified keys must contain string values")
@@ -193,6 +204,32 @@ func errSelftest(reason error) error { return Error("TESTFAILED " + reason.Error
 func errClientType(kind []byte) error { return errorf("ERR Unknown client type '%s'", kind) }
 
 func errNoUser(name string) error { return errorf("ERR No such user '%s'", name) }
+
+// errGeoPair is for coordinates that no point has.
+func errGeoPair(lon, lat float64) error {
+	return errorf("ERR invalid longitude,latitude pair %s,%s", sixDecimals(lon), sixDecimals(lat))
+}
+
+// sixDecimals prints a number as %f of C does.
+func sixDecimals(f float64) string {
+	if math.IsInf(f, 0) {
+		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(f, 'f', 6, 64), "+"))
+	}
+	return strconv.FormatFloat(f, 'f', 6, 64)
+}
+
+// errGeoStore is for options that only a reply has room for, in a command that stores.
+func errGeoStore(what string) error {
+	return errorf("ERR %s is not compatible with WITHDIST, WITHHASH and WITHCOORD options", what)
+}
+
+func errGeoFrom(name []byte) error {
+	return errorf("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for %s", name)
+}
+
+func errGeoBy(name []byte) error {
+	return errorf("ERR exactly one of BYRADIUS and BYBOX can be specified for %s", name)
+}
 
 // errSubcommandArity is for subcommands that check their number of arguments themselves.
 func errSubcommandArity(container string, sub []byte) error {

@@ -153,6 +153,9 @@ func (s *Spec) KeyPositions(args [][]byte, dst []KeyPos) (out []KeyPos, ok bool)
 			dst = append(dst, KeyPos{p, flags})
 		}
 	}
+	if s.MoreKeys != nil {
+		dst = s.MoreKeys(args, dst)
+	}
 	return dst, true
 }
 

@@ -82,21 +82,25 @@ const (
 	GroupTransaction Group = "transactions"
 	GroupConnection  Group = "connection"
 	GroupServer      Group = "server"
+	GroupGeo         Group = "geo"
 )
 
 // groupCategories maps a group to its ACL category.
 var groupCategories = map[Group]string{
 	GroupGeneric: "@keyspace", GroupString: "@string", GroupList: "@list", GroupSet: "@set", GroupZSet: "@sortedset",
 	GroupHash: "@hash", GroupBitmap: "@bitmap", GroupHyperLogLog: "@hyperloglog", GroupPubSub: "@pubsub", GroupTransaction: "@transaction", GroupConnection: "@connection",
+	GroupGeo: "@geo",
 }
 
 // Spec is the row of a command or of a subcommand.
 type Spec struct {
-	Name       string // upper case; of a subcommand, without its container: "SETNAME"
-	Syntax     string // arguments in the notation of the command reference: "key value [NX | XX] [GET]"
-	Arity      int    // number of arguments with the name itself (and the container's); negative: at least
-	Keys       []KeySpec
-	KeyUse     func(args [][]byte) KeyFlags // what is done with keys that have VariableFlags
+	Name   string // upper case; of a subcommand, without its container: "SETNAME"
+	Syntax string // arguments in the notation of the command reference: "key value [NX | XX] [GET]"
+	Arity  int    // number of arguments with the name itself (and the container's); negative: at least
+	Keys   []KeySpec
+	KeyUse func(args [][]byte) KeyFlags // what is done with keys that have VariableFlags
+	// MoreKeys appends to dst, the keys that Keys names, those that no key specification can.
+	MoreKeys   func(args [][]byte, dst []KeyPos) []KeyPos
 	Flags      Flags
 	Group      Group
 	Category   string // ACL categories instead of the group's, separated by spaces

@@ -32,7 +32,7 @@ var argTypes = map[string]string{
 	"decrement": "integer", "numkeys": "integer", "numfields": "integer", "rank": "integer", "num-matches": "integer",
 	"len": "integer", "limit": "integer", "client-id": "integer", "protover": "integer", "version": "integer",
 	"index1": "integer", "index2": "integer", "destination-db": "integer", "db": "integer", "maxage": "integer", "cursor": "integer",
-	"score": "double", "longitude": "double", "latitude": "double", "radius": "double", "weight": "double",
+	"score": "double", "longitude": "double", "latitude": "double", "radius": "double", "width": "double", "height": "double", "weight": "double",
 	"unix-time-seconds": "unix-time", "unix-time-milliseconds": "unix-time",
 }
 

@@ -40,6 +40,7 @@ var groups = [][]Spec{
 	hashNewerCommands,
 	setCommands,
 	zsetCommands,
+	geoCommands,
 	connectionCommands,
 	clientCommands,
 	pubsubCommands,

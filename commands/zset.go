@@ -147,7 +147,13 @@ type zaddArgs struct {
 	mode   zset.Mode
 	ch     bool
 	scores []float64
-	pairs  [][]byte // score, member, score ...
+	args   [][]byte // each score's arguments, the last of which is the member
+}
+
+// member returns the one of scores[i].
+func (o *zaddArgs) member(i int) []byte {
+	n := len(o.args) / len(o.scores)
+	return o.args[n*i+n-1]
 }
 
 // keepScores is how many scores a client has room for between its commands.
@@ -173,7 +179,7 @@ options:
 			break options
 		}
 	}
-	o.pairs = a.v[a.Pos():]
+	o.args = a.v[a.Pos():]
 	const order = zset.NX | zset.GT | zset.LT
 	switch n := a.Left(); {
 	case n == 0 || n%2 != 0:
@@ -200,6 +206,11 @@ func zadd(c *Call) error {
 	if a.Err() != nil {
 		return a.Err()
 	}
+	return c.addScores(&o)
+}
+
+// addScores does to the sorted set at the first argument what ZADD is asked for.
+func (c *Call) addScores(o *zaddArgs) error {
 	key, incr := c.Args[1], o.mode&zset.Incr != 0
 	z, err := c.Tx.ZSet(key, store.Write)
 	if err != nil {
@@ -220,7 +231,7 @@ func zadd(c *Call) error {
 	z.Expect(len(o.scores), lim)
 	added, updated := 0, 0
 	for i, s := range o.scores {
-		now, out := z.Add(o.pairs[2*i+1], s, o.mode, lim)
+		now, out := z.Add(o.member(i), s, o.mode, lim)
 		switch out {
 		case zset.Added:
 			added++
