@@ -137,7 +137,8 @@ func parseHsetex(c *Call) (o hsetexOptions, err error) {
 			if o.fnx || o.fxx {
 				return o, ErrFieldCondTwice
 			}
-			o.fnx, o.fxx = a.Is("FNX"), a.Is("FXX")
+			o.fnx = a.Is("FNX")
+			o.fxx = !o.fnx && a.Is("FXX")
 		case a.Is("FIELDS"):
 			o.pairs = pairsArgument(c, &a)
 		default:
