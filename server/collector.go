@@ -36,7 +36,7 @@ type collector struct {
 }
 
 const (
-	minGrowth = 32 << 20 // bytes a heap may grow by, however small
+	minGrowth = 16 << 20 // bytes a heap may grow by, however small
 	minShare  = 0.11
 	maxShare  = 1.0
 	// costly and cheap bound the share of the processors' time that cycles may take before the heap's share changes.

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/streampulse/pulse/store/arena"
 )
 
 // Policy says which keys go when memory is short. The order is that of maxmemory-policy's names in its error text.
@@ -320,12 +322,9 @@ func (tx *Tx) collect(o *Eviction, p *pool) bool {
 		found := false
 		for n := range sh.dbs {
 			ks := sh.dbs[n].keys
-			for range o.Samples {
-				b := tx.draw(ks, o.Policy)
-				if b == nil {
-					break
-				}
+			for _, ref := range tx.draw(ks, o.Policy, o.Samples) {
 				found = true
+				b := ks.blocks.Bytes(arena.Ref(ref))
 				p.offer(candidate{score: tx.score(o.Policy, b), db: n, hash: tx.s.hash(keyOf(b))})
 			}
 		}
@@ -367,8 +366,8 @@ func (tx *Tx) evictRandom(o *Eviction) bool {
 		for k := range sh.dbs {
 			n := (start + k) % len(sh.dbs)
 			ks := sh.dbs[n].keys
-			if b := tx.draw(ks, o.Policy); b != nil {
-				e := ks.named(tx.s.hash(keyOf(b)))
+			if refs := tx.draw(ks, o.Policy, 1); len(refs) > 0 {
+				e := ks.named(tx.s.hash(keyOf(ks.blocks.Bytes(arena.Ref(refs[0])))))
 				tx.evict(n, &e)
 				return true
 			}

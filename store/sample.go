@@ -22,31 +22,43 @@ func (ks *keyspace) named(h uint64) (e entry) {
 // drawTries is how often a key without a deadline is drawn in vain before the deadlines are walked instead.
 const drawTries = 4
 
-// draw returns the block of a key of ks, which may be nil, that the policy allows to go; nil if there is none.
-func (tx *Tx) draw(ks *keyspace, p Policy) []byte {
+// draw returns the blocks of up to n keys of ks, which may be nil, that the policy allows to go; none if there are none.
+// The result is valid until the next call.
+func (tx *Tx) draw(ks *keyspace, p Policy, n int) []uint32 {
 	if ks == nil || ks.idx.Len() == 0 {
 		return nil
 	}
+	refs := tx.drawn[:0]
+	n = min(n, maxSamples)
 	if !p.volatile() {
-		return ks.any(tx)
+		return ks.idx.Sample(tx.rand, n, refs)
 	}
-	switch n := ks.volatile(); {
-	case n == 0:
+	with := ks.volatile()
+	if with == 0 {
 		return nil
-	case n >= ks.idx.Len()/drawTries:
-		for range 2 * drawTries {
-			if b := ks.any(tx); b[0]&fDeadline != 0 {
-				return b
+	}
+	if with >= ks.idx.Len()/drawTries {
+		for range drawTries {
+			for _, ref := range ks.idx.Sample(tx.rand, n, refs) {
+				if ks.blocks.Bytes(arena.Ref(ref))[0]&fDeadline != 0 {
+					refs = append(refs, ref)
+				}
+			}
+			if len(refs) > 0 {
+				return refs
 			}
 		}
 	}
-	return ks.drawVolatile().b
+	for range min(n, with) {
+		if e := ks.drawVolatile(); e.b != nil {
+			refs = append(refs, uint32(e.ref))
+		}
+	}
+	return refs
 }
 
-// any returns the block of some key; there must be one.
-func (ks *keyspace) any(tx *Tx) []byte {
-	return ks.blocks.Bytes(arena.Ref(ks.idx.Random(tx.rand)))
-}
+// maxSamples is the most maxmemory-samples can be.
+const maxSamples = 64
 
 // drawVolatile returns the key behind the one it returned last, in the order of the deadlines. A tree of deadlines cannot
 // be asked for its n-th item, and a deadline drawn at random would find those in sparse times again and again; walking

@@ -47,7 +47,8 @@ type Tx struct {
 	sets   copies[set.Set, *set.Set]
 	zsets  copies[zset.ZSet, *zset.ZSet]
 
-	pool pool // candidates for eviction
+	pool  pool // candidates for eviction
+	drawn [maxSamples]uint32
 
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
