@@ -19,7 +19,8 @@ type fieldOrder struct {
 	next int64 // the earliest item; every look at a key compares it with the time
 }
 
-// enlist brings the place of the object o of the key with hash h up to date. It is called after each of its changes.
+// enlist brings the place of the object o of the key with hash h up to date. It is called after each of its
+// changes, and before it is weighed: the note in the object takes memory.
 func (ks *keyspace) enlist(h uint64, o Object) {
 	if v, ok := o.(*hash.Hash); ok {
 		ks.list(h, v, v.NextDeadline())
@@ -106,8 +107,8 @@ func (tx *Tx) expireFields(db *database, e *entry, limit int) (n int) {
 	if v.Len() == 0 {
 		tx.drop(e)
 	} else {
-		e.ks.objects.weigh(objectNumber(e.value()))
 		e.ks.enlist(e.h, v)
+		e.ks.objects.weigh(objectNumber(e.value()))
 		e.ks.account()
 	}
 	tx.notify(db, key)

@@ -247,8 +247,8 @@ func (tx *Tx) store(e *entry, key []byte, o Object) {
 			tx.putPacked(e, key, kind, form, b, e.deadline())
 			return
 		}
-		e.ks.objects.weigh(objectNumber(e.value()))
 		e.ks.enlist(e.h, o)
+		e.ks.objects.weigh(objectNumber(e.value()))
 		e.ks.account()
 		return
 	}
@@ -281,8 +281,8 @@ func (tx *Tx) putPacked(e *entry, key []byte, kind Kind, form byte, b []byte, at
 func (tx *Tx) putNumber(e *entry, key []byte, kind Kind, o Object, at int64) {
 	ks := tx.space(e)
 	sh := shape{flags: byte(kind), key: key, vlen: 4, deadline: at}
-	putObjectNumber(ks.put(e, &sh, tx.kept(e)), ks.objects.add(o))
 	ks.enlist(e.h, o)
+	putObjectNumber(ks.put(e, &sh, tx.kept(e)), ks.objects.add(o))
 	ks.tidy()
 }
 
