@@ -224,7 +224,7 @@ func (r *infoReport) stats() {
 	r.field("instantaneous_output_repl_kbps", rates.ReplOutputKbps)
 	r.counter(stats.RejectedConnections, stats.SyncFull, stats.SyncPartialOK, stats.SyncPartialErr)
 	r.field(stats.ExpiredKeys.Name(), r.snap.Counters[stats.ExpiredKeys]+r.s.store.ExpiredActively())
-	r.counter(stats.ExpiredSubkeys)
+	r.field(stats.ExpiredSubkeys.Name(), r.s.store.ExpiredFields())
 	r.field("expired_stale_perc", 0.0)
 	r.counter(stats.ExpireCycleTimeouts)
 	r.zeros("expire_cycle_cpu_milliseconds")
@@ -312,7 +312,7 @@ func (r *infoReport) cluster() { r.zeros("cluster_enabled") }
 func (r *infoReport) keyspace() {
 	for db := range r.s.store.Databases() {
 		if z := r.tx.Size(db); z.Keys > 0 {
-			fmt.Fprintf(r.w, "db%d:keys=%d,expires=%d,avg_ttl=%d,subexpiry=0\r\n", db, z.Keys, z.Volatile, z.AvgTTL)
+			fmt.Fprintf(r.w, "db%d:keys=%d,expires=%d,avg_ttl=%d,subexpiry=%d\r\n", db, z.Keys, z.Volatile, z.AvgTTL, z.Fields)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (m *memory) init() {
 
 // bytes is what the keyspace holds.
 func (ks *keyspace) bytes() int64 {
-	return int64(ks.blocks.Live()) + int64(ks.idx.Bytes()) + int64(ks.objects.bytes) + deadlineBytes*int64(ks.volatile())
+	return int64(ks.blocks.Live()) + int64(ks.idx.Bytes()) + int64(ks.objects.bytes) + deadlineBytes*int64(ks.volatile()+ks.listed())
 }
 
 // account tells the store what has changed. It is called after every change of blocks or objects.
@@ -104,7 +104,7 @@ func (tx *Tx) MemoryUse(db int) (u MemoryUse) {
 		u.Space += int64(ks.blocks.Space())
 		u.Objects += int64(ks.objects.bytes)
 		u.Index += int64(ks.idx.Bytes())
-		u.Deadlines += deadlineBytes * int64(ks.volatile())
+		u.Deadlines += deadlineBytes * int64(ks.volatile()+ks.listed())
 		u.Keys += int64(ks.idx.Len())
 	}
 	return u
