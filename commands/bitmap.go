@@ -249,7 +249,6 @@ func bitop(c *Call) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	dest := c.Args[2]
 	var buf [16][]byte
 	srcs, n := buf[:0], 0
 	for _, key := range c.Args[3:] {
@@ -257,17 +256,34 @@ func bitop(c *Call) error {
 		if err != nil {
 			return err
 		}
-		if bytes.Equal(key, dest) {
-			v = bytes.Clone(v) // its memory may become that of the result
-		}
 		srcs = append(srcs, v)
 		n = max(n, len(v))
 	}
 	if n == 0 {
-		c.Tx.Delete(dest)
+		c.Tx.Delete(c.Args[2])
 	} else {
-		bits.Combine(c.Tx.NewText(dest, n), op, srcs)
+		bits.Combine(bitopResult(c, srcs, n), op, srcs)
 	}
 	c.Int(int64(n))
 	return nil
+}
+
+// bitopResult makes the destination n bytes long, without a deadline. If it is a source it changes in place, and what
+// srcs has of it is replaced.
+func bitopResult(c *Call, srcs [][]byte, n int) (v []byte) {
+	dest := c.Args[2]
+	for i, key := range c.Args[3:] {
+		if !bytes.Equal(key, dest) {
+			continue
+		}
+		if v == nil {
+			c.Tx.Persist(dest)
+			v = c.Tx.Resize(dest, n)
+		}
+		srcs[i] = v
+	}
+	if v == nil {
+		v = c.Tx.NewText(dest, n)
+	}
+	return v
 }

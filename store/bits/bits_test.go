@@ -167,6 +167,9 @@ func TestCombine(t *testing.T) {
 		}
 		for i := range srcs {
 			srcs[i] = sample(rnd, rnd.IntN(size))
+			if i > 0 && rnd.IntN(4) == 0 {
+				srcs[i] = srcs[i-1]
+			}
 			longest = max(longest, len(srcs[i]))
 		}
 		want := make([]byte, longest)
@@ -177,6 +180,18 @@ func TestCombine(t *testing.T) {
 		Combine(got, op, srcs)
 		if !bytes.Equal(got, want) {
 			t.Fatalf("op %d of %x\n got %x\nwant %x", op, srcs, got, want)
+		}
+		// The result may take the place of sources.
+		inPlace, place := make([]byte, longest), rnd.IntN(len(srcs))
+		old := bytes.Clone(srcs[place])
+		for i, s := range srcs {
+			if i == place || bytes.Equal(s, old) {
+				srcs[i] = inPlace[:copy(inPlace, s)]
+			}
+		}
+		Combine(inPlace, op, srcs)
+		if !bytes.Equal(inPlace, want) {
+			t.Fatalf("op %d in the place of source %d, %x\n got %x\nwant %x", op, place, old, inPlace, want)
 		}
 	}
 }
@@ -205,7 +220,7 @@ func BenchmarkCombine(b *testing.B) {
 		name string
 		op   Op
 		n    int
-	}{{"And2", And, 2}, {"Or3", Or, 3}, {"Not", Not, 1}, {"AndOr3", AndOr, 3}, {"One3", One, 3}} {
+	}{{"And2", And, 2}, {"Xor2", Xor, 2}, {"Or3", Or, 3}, {"Not", Not, 1}, {"AndOr3", AndOr, 3}, {"One3", One, 3}} {
 		b.Run(op.name, func(b *testing.B) {
 			b.SetBytes(1 << 20)
 			b.ReportAllocs()
@@ -214,4 +229,10 @@ func BenchmarkCombine(b *testing.B) {
 			}
 		})
 	}
+	b.Run("And2InPlace", func(b *testing.B) {
+		b.SetBytes(1 << 20)
+		for b.Loop() {
+			Combine(srcs[0], And, srcs[:2])
+		}
+	})
 }

@@ -17,30 +17,52 @@ const (
 // chunk is how many bytes are made at a time from all sources: little enough to stay in the nearest cache.
 const chunk = 4 << 10
 
-// Combine fills dst, which shares no memory with srcs, with op of srcs, of which there is at least one and for Diff,
-// Diff1 and AndOr at least two; dst is as long as the longest.
+// Combine fills dst with op of srcs, of which there is at least one and for Diff, Diff1 and AndOr at least two; dst is
+// as long as the longest. A source may begin where dst begins, but not otherwise share memory with it.
 func Combine(dst []byte, op Op, srcs [][]byte) {
-	for at := 0; at < len(dst); at += chunk {
-		d := dst[at:min(at+chunk, len(dst))]
+	if len(dst) == 0 {
+		return
+	}
+	var own [chunk]byte
+	c := combiner{dst: dst}
+	for _, s := range srcs {
+		if len(s) > 0 && &s[0] == &dst[0] {
+			c.own = own[:]
+		}
+	}
+	for ; c.at < len(dst); c.at += chunk {
+		d := dst[c.at:min(c.at+chunk, len(dst))]
+		copy(c.own, d)
 		if op == One {
-			combineOne(d, at, srcs)
+			c.one(d, srcs)
 		} else {
-			combineChunk(d, at, op, srcs)
+			c.chunk(d, op, srcs)
 		}
 	}
 }
 
-// part returns what s has of the n bytes from position at on.
-func part(s []byte, at, n int) []byte {
-	if at >= len(s) {
-		return nil
-	}
-	return s[at:min(at+n, len(s))]
+// combiner makes a chunk after the other.
+type combiner struct {
+	dst []byte
+	own []byte // what dst held in this chunk, if it is a source too
+	at  int    // position of the chunk
 }
 
-// combineChunk makes the bytes d that stand at position at.
-func combineChunk(d []byte, at int, op Op, srcs [][]byte) {
-	first := part(srcs[0], at, len(d))
+// part returns what s has of the n bytes of the chunk.
+func (c *combiner) part(s []byte, n int) []byte {
+	if c.at >= len(s) {
+		return nil
+	}
+	n = min(n, len(s)-c.at)
+	if c.own != nil && &s[0] == &c.dst[0] {
+		return c.own[:n]
+	}
+	return s[c.at : c.at+n]
+}
+
+// chunk makes the bytes d.
+func (c *combiner) chunk(d []byte, op Op, srcs [][]byte) {
+	first := c.part(srcs[0], len(d))
 	if op == Not {
 		not(d, first)
 		return
@@ -53,9 +75,9 @@ func combineChunk(d []byte, at int, op Op, srcs [][]byte) {
 		step, last, srcs = Or, And, srcs[1:]
 	}
 	// The first two are joined on their way into d, the others are added to it.
-	acc := part(srcs[0], at, len(d))
+	acc := c.part(srcs[0], len(d))
 	for _, src := range srcs[1:] {
-		acc = join(d, step, acc, part(src, at, len(d)))
+		acc = join(d, step, acc, c.part(src, len(d)))
 	}
 	if step != op {
 		acc = join(d, last, acc, first)
@@ -86,12 +108,12 @@ func join(d []byte, op Op, a, b []byte) []byte {
 	return d[:len(a)]
 }
 
-// combineOne is combineChunk for One: a bit is out for good once it was seen twice.
-func combineOne(d []byte, at int, srcs [][]byte) {
+// one is chunk for One: a bit is out for good once it was seen twice.
+func (c *combiner) one(d []byte, srcs [][]byte) {
 	var twice [chunk]byte
-	clear(d[copy(d, part(srcs[0], at, len(d))):])
+	clear(d[copy(d, c.part(srcs[0], len(d))):])
 	for _, src := range srcs[1:] {
-		see(d, twice[:], part(src, at, len(d)))
+		see(d, twice[:], c.part(src, len(d)))
 	}
 	andNot(d, d, twice[:])
 }
