@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/streampulse/pulse/internal/num"
+	"github.com/streampulse/pulse/store/arena"
 )
 
 // Text returns the string at key, for reading; found is false if there is no such key. The result is valid until
@@ -169,9 +170,10 @@ func (tx *Tx) ResizeWithin(key []byte, n, room int) []byte {
 		room = 0
 	}
 	ks := tx.space(&e)
+	was, had := e.ref, e.b != nil
 	v := ks.resize(&e, key, old, n, room, tx.kept(&e))
 	ks.account()
-	if n > len(old) {
+	if moved := !had || e.ref != was; n > len(old) && !(moved && arena.IsZero(e.size)) {
 		clear(v[len(old):])
 	}
 	tx.Modified(key, 1)

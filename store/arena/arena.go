@@ -85,12 +85,16 @@ func (a *Arena) Warm(r Ref) {
 	prefetch.Lines(p, p+63)
 }
 
+// IsZero reports whether new blocks of n bytes hold zeros: they are memory of their own, which the system may not even
+// have provided yet.
+func IsZero(n int) bool { return roundUp(n) >= dedicated }
+
 func roundUp(n int) int { return (n + 7) &^ 7 }
 
 // Size returns the bytes a block of n bytes occupies.
 func Size(n int) int { return roundUp(n) }
 
-// Alloc returns a new block of Size(n) bytes; its content is undefined. n must be in 1..MaxBlock.
+// Alloc returns a new block of Size(n) bytes; its content is undefined, but see IsZero. n must be in 1..MaxBlock.
 func (a *Arena) Alloc(n int) (Ref, []byte) {
 	n = roundUp(n)
 	a.live += n
