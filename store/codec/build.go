@@ -2,6 +2,7 @@ package codec
 
 import (
 	"hash/maphash"
+	"slices"
 	"strconv"
 
 	"github.com/streampulse/pulse/internal/num"
@@ -53,11 +54,15 @@ type hashBuilder struct {
 	hopeless bool // there will be too many for a listpack
 	pack     listpack.Listpack
 	n        int
+	at       []int64    // deadlines of the pairs of pack, nil while none has one
 	table    *hash.Hash // once the listpack is outgrown
 }
 
-// add adds a pair; that a field comes twice may only be found at the end.
-func (b *hashBuilder) add(field, value []byte) error {
+// add adds a pair without a deadline.
+func (b *hashBuilder) add(field, value []byte) error { return b.addAt(field, value, hash.Forever) }
+
+// addAt adds a pair; that a field comes twice may only be found at the end.
+func (b *hashBuilder) addAt(field, value []byte, at int64) error {
 	if b.table == nil && !b.hopeless {
 		if b.pack == nil {
 			b.pack = listpack.New(64)
@@ -65,7 +70,12 @@ func (b *hashBuilder) add(field, value []byte) error {
 		if b.n < b.lim.Entries && len(field) <= b.lim.Value && len(value) <= b.lim.Value &&
 			b.pack.Fits(len(field)+len(value)+2*perEntry) {
 			b.pack = b.pack.AppendPair(field, value)
-			b.n++
+			if b.at == nil && at != hash.Forever {
+				b.at = slices.Repeat([]int64{hash.Forever}, b.n)
+			}
+			if b.n++; b.at != nil {
+				b.at = append(b.at, at)
+			}
 			return nil
 		}
 	}
@@ -74,7 +84,7 @@ func (b *hashBuilder) add(field, value []byte) error {
 			return err
 		}
 	}
-	if !b.table.Set(b.lim, field, value) {
+	if !b.table.SetAt(b.lim, field, value, at) {
 		return errTwice
 	}
 	return nil
@@ -87,14 +97,18 @@ func (b *hashBuilder) spread() error {
 		return nil
 	}
 	var field, value [num.MaxIntLen]byte
-	for p := b.pack.First(); p != listpack.None; {
+	for p, i := b.pack.First(), 0; p != listpack.None; i++ {
 		q := b.pack.Next(p)
-		if !b.table.Set(b.lim, b.pack.Text(p, field[:]), b.pack.Text(q, value[:])) {
+		at := int64(hash.Forever)
+		if b.at != nil {
+			at = b.at[i]
+		}
+		if !b.table.SetAt(b.lim, b.pack.Text(p, field[:]), b.pack.Text(q, value[:]), at) {
 			return errTwice
 		}
 		p = b.pack.Next(q)
 	}
-	b.pack = nil
+	b.pack, b.at = nil, nil
 	return nil
 }
 
@@ -107,7 +121,7 @@ func (b *hashBuilder) finish() (*hash.Hash, error) {
 	case !distinct(b.pack, 2):
 		return nil, errTwice
 	}
-	return hash.FromListpack(b.lim, b.pack.Shrink()), nil
+	return hash.FromTimed(b.lim, b.pack.Shrink(), b.at), nil
 }
 
 // setBuilder makes a set of members.

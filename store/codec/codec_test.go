@@ -53,7 +53,14 @@ func describe(v Value) string {
 		})
 	case *hash.Hash:
 		kind = "hash"
-		o.Each(func(f, x []byte) bool { parts = append(parts, fmt.Sprintf("%q=%q", f, x)); return true })
+		o.EachAt(func(f, x []byte, at int64) bool {
+			part := fmt.Sprintf("%q=%q", f, x)
+			if at != hash.Forever {
+				part += fmt.Sprintf("@%d", at)
+			}
+			parts = append(parts, part)
+			return true
+		})
 		slices.Sort(parts)
 	}
 	return kind + " " + strings.Join(parts, " ")
@@ -75,7 +82,7 @@ func sealed(b []byte, version int) []byte {
 	return binary.LittleEndian.AppendUint64(b, crc64.Update(0, b))
 }
 
-// sample makes a value of random content, of about n elements.
+// sample makes a value of random content, of about n elements. Kind 5 is a hash whose fields have deadlines.
 func sample(r *rand.Rand, kind, n int, lim *Limits) Value {
 	text := func() []byte {
 		switch r.IntN(6) {
@@ -134,6 +141,11 @@ func sample(r *rand.Rand, kind, n int, lim *Limits) Value {
 	for range n {
 		h.Set(lim.Hash, text(), text())
 	}
+	if kind == 5 {
+		for range n {
+			h.SetAt(lim.Hash, text(), text(), 1_700_000_000_000+r.Int64N(1<<r.IntN(40)))
+		}
+	}
 	return Value{Object: h}
 }
 
@@ -144,7 +156,7 @@ func TestRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for i := range 400 {
 		from, to := all[r.IntN(3)], all[r.IntN(3)]
-		v := sample(r, i%5, 1+r.IntN(200), from)
+		v := sample(r, i%6, 1+r.IntN(200), from)
 		want := describe(v)
 		b := AppendDump([]byte("before"), v, r.IntN(2) == 0)[len("before"):]
 		back, err := Restore(b, to)
@@ -191,6 +203,27 @@ func TestVersions(t *testing.T) {
 		back, err := Restore(seal(want, w.Bytes()), &usual)
 		if err != nil || describe(back) != describe(v) {
 			t.Errorf("version %d: %v", version, err)
+		}
+	}
+}
+
+func TestVersionOfDeadlines(t *testing.T) {
+	for _, lim := range []*Limits{&usual, &tight} {
+		h := hash.New()
+		h.Set(lim.Hash, []byte("a"), []byte("1"))
+		h.Set(lim.Hash, []byte("b"), []byte("2"))
+		for _, c := range []struct {
+			at      int64
+			version int
+		}{{hash.Forever, Version70}, {5, Version74}, {hash.Forever, Version70}} {
+			h.SetDeadline([]byte("a"), c.at)
+			b := AppendDump(nil, Value{Object: h}, false)
+			if got := int(b[len(b)-footSize]); got != c.version {
+				t.Errorf("%s with deadline %d: version %d, want %d", h.Encoding(), c.at, got, c.version)
+			}
+			if back, err := Restore(b, &usual); err != nil || describe(back) != describe(Value{Object: h}) {
+				t.Errorf("%v, %s", err, describe(back))
+			}
 		}
 	}
 }

@@ -56,6 +56,10 @@ func (r *Reader) value(t Type, lim *Limits, v *Value) {
 		v.Object = r.hashOf(eachPairOfZiplist, lim.Hash)
 	case typeHashPack:
 		v.Object = r.hashPack(lim.Hash)
+	case typeHashTTL0, typeHashTTL:
+		v.Object = r.timedHash(t, lim.Hash)
+	case typeHashTTLPack0, typeHashTTLPack:
+		v.Object = r.timedPack(t, lim.Hash)
 	default:
 		r.Fail(ErrUnknown)
 	}

@@ -14,6 +14,7 @@ var inf = math.Inf(1)
 var (
 	errTwice = Corrupt("a field or member that comes twice")
 	errScore = Corrupt("a score that is not a number")
+	errTime  = Corrupt("a deadline of a field out of range")
 	errPairs = Corrupt("a field without a value")
 )
 
@@ -145,4 +146,82 @@ func (r *Reader) hashPack(lim hash.Limits) *hash.Hash {
 		return nil
 	}
 	return hash.FromListpack(lim, l)
+}
+
+// maxDeadline is the last deadline that a field can have in Redis, in Unix milliseconds.
+const maxDeadline = 1<<48 - 1
+
+// timedHash reads a hash whose fields have deadlines: of each its deadline, then field and value. A deadline is 0 for none,
+// else its distance from the earliest, which is 1 away from itself; before the release of 7.4, its time.
+func (r *Reader) timedHash(t Type, lim hash.Limits) *hash.Hash {
+	first := uint64(1)
+	if t == typeHashTTL {
+		first = r.Uint64()
+	}
+	n := r.Count()
+	b := hashBuilder{lim: lim, hopeless: n > uint64(max(lim.Entries, 0))}
+	for ; n > 0; n-- {
+		distance := r.Length()
+		field := r.text(0)
+		value := r.text(1)
+		if r.err != nil {
+			return nil
+		}
+		at, err := deadline(first, distance)
+		if err == nil {
+			err = b.addAt(field, value, at)
+		}
+		if err != nil {
+			r.Fail(err)
+			return nil
+		}
+	}
+	h, err := b.finish()
+	r.Fail(err)
+	return h
+}
+
+// deadline returns the time that lies distance-1 milliseconds behind first, for a distance of 0 no time.
+func deadline(first, distance uint64) (int64, error) {
+	switch {
+	case distance == 0:
+		return hash.Forever, nil
+	case first > maxDeadline || distance > maxDeadline || first+distance-1 > maxDeadline:
+		return 0, errTime
+	}
+	return int64(first + distance - 1), nil
+}
+
+// timedPack reads a listpack of fields, values and deadlines, which are times, 0 for none. The earliest of them, which
+// stands in front since the release of 7.4, tells nothing new.
+func (r *Reader) timedPack(t Type, lim hash.Limits) *hash.Hash {
+	if t == typeHashTTLPack {
+		r.Uint64()
+	}
+	l := r.pack(3)
+	if r.err != nil {
+		return nil
+	}
+	b := hashBuilder{lim: lim, hopeless: l.Len()/3 > lim.Entries}
+	var field, value [num.MaxIntLen]byte
+	for p := l.First(); p != listpack.None; {
+		q := l.Next(p)
+		d := l.Next(q)
+		_, time, isInt := l.Get(d)
+		at, err := deadline(1, uint64(time))
+		if !isInt {
+			err = errTime
+		}
+		if err == nil {
+			err = b.addAt(l.Text(p, field[:]), l.Text(q, value[:]), at)
+		}
+		if err != nil {
+			r.Fail(err)
+			return nil
+		}
+		p = l.Next(d)
+	}
+	h, err := b.finish()
+	r.Fail(err)
+	return h
 }

@@ -12,7 +12,7 @@ import (
 
 // VersionOf returns the oldest version of RDB that can say v.
 func VersionOf(v Value) int {
-	if h, ok := v.Object.(*hash.Hash); ok && hasDeadlines(h) {
+	if h, ok := v.Object.(*hash.Hash); ok && h.Volatile() {
 		return Version74
 	}
 	return Version70
@@ -42,7 +42,7 @@ func (w *Writer) Type(v Value) Type {
 	case *hash.Hash:
 		_, packed := o.Listpack()
 		switch {
-		case hasDeadlines(o):
+		case o.Volatile():
 			return typeHashTTL
 		case packed:
 			return typeHashPack
@@ -133,6 +133,10 @@ func (w *Writer) zset(z *zset.ZSet) {
 }
 
 func (w *Writer) hash(h *hash.Hash) {
+	if h.Volatile() {
+		w.timedHash(h)
+		return
+	}
 	if l, ok := h.Listpack(); ok {
 		w.Text(l)
 		return
@@ -145,4 +149,19 @@ func (w *Writer) hash(h *hash.Hash) {
 	})
 }
 
-func hasDeadlines(*hash.Hash) bool { return false }
+// timedHash writes deadlines as distances from the earliest, which stands in front: 0 for none, 1 for that one itself.
+func (w *Writer) timedHash(h *hash.Hash) {
+	first := h.NextDeadline()
+	w.Uint64(uint64(first))
+	w.Length(uint64(h.Len()))
+	h.EachAt(func(field, value []byte, at int64) bool {
+		distance := uint64(0)
+		if at != hash.Forever {
+			distance = uint64(at-first) + 1
+		}
+		w.Length(distance)
+		w.Text(field)
+		w.Text(value)
+		return w.err == nil
+	})
+}

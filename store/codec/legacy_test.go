@@ -121,6 +121,14 @@ var newer = []struct {
 	want string
 }{
 	{"set listpack", typeSetPack, blob(lp(lstr("a"), "\x05", lstr("b"))), `set "5" "a" "b"`},
+	{"hash with deadlines", typeHashTTL, double(1_700_000_000_000) + "\x03\x01" + str("a") + str("1") + "\x00" + str("b") + str("2") + "\x40\x65" + str("c") + str("3"),
+		`hash "a"="1"@1700000000000 "b"="2" "c"="3"@1700000000100`},
+	{"hash of a release candidate", typeHashTTL0, "\x02\x81\x00\x00\x01\x8b\xcf\xe5\x68\x00" + str("a") + str("1") + "\x00" + str("b") + str("2"),
+		`hash "a"="1"@1700000000000 "b"="2"`},
+	{"listpack with deadlines", typeHashTTLPack, double(1_700_000_000_000) + blob(lp(lstr("a"), lstr("1"), "\xf4\x00\x68\xe5\xcf\x8b\x01\x00\x00", lstr("b"), "\x02", "\x00")),
+		`hash "a"="1"@1700000000000 "b"="2"`},
+	{"listpack of a release candidate", typeHashTTLPack0, blob(lp(lstr("a"), lstr("1"), "\x05", lstr("b"), "\x02", "\x00")), `hash "a"="1"@5 "b"="2"`},
+	{"hash that might have deadlines", typeHashTTL, double(1<<48) + "\x01\x00" + str("a") + str("1"), `hash "a"="1"`},
 	{"zipmap that does not count", typeZipmap, blob("\xfe\x01f\x01\x00v\xff"), `hash "f"="v"`},
 	{"ziplist that does not count", typeListZip, blob(strings.Replace(zl(zstr("a"), zstr("b")), "\x02\x00\x00\x01a", "\xff\xff\x00\x01a", 1)), `list "a" "b"`},
 }
@@ -204,6 +212,13 @@ func TestHostile(t *testing.T) {
 		{"an empty sorted set", typeZSetPack, blob(lp())},
 
 		{"2^60 fields", typeHash, "\x81\x10\x00\x00\x00\x00\x00\x00\x00" + str("a") + str("a")},
+		{"a field with a deadline twice", typeHashTTL, double(5) + "\x02\x01" + str("a") + str("1") + "\x02" + str("a") + str("2")},
+		{"a deadline beyond the last", typeHashTTL, double(1<<48-1) + "\x01\x02" + str("a") + str("1")},
+		{"a deadline that overflows", typeHashTTL, double(1<<64-1) + "\x01\x02" + str("a") + str("1")},
+		{"a negative deadline", typeHashTTLPack0, blob(lp(lstr("a"), lstr("1"), "\xdf\xff"))},
+		{"a text for a deadline", typeHashTTLPack0, blob(lp(lstr("a"), lstr("1"), lstr("5x")))},
+		{"a field without a deadline", typeHashTTLPack0, blob(lp(lstr("a"), lstr("1"), "\x05", lstr("b"), lstr("2")))},
+		{"a field with a deadline twice in a listpack", typeHashTTLPack, double(5) + blob(lp(lstr("a"), lstr("1"), "\x05", lstr("a"), lstr("2"), "\x00"))},
 		{"a field twice", typeHash, "\x02" + str("a") + str("1") + str("a") + str("2")},
 		{"a field twice in a listpack", typeHashPack, blob(lp(lstr("a"), "\x01", lstr("a"), "\x02"))},
 		{"a field without value in a listpack", typeHashPack, blob(lp(lstr("a"), "\x01", lstr("b")))},
