@@ -147,15 +147,53 @@ func (d *Dict) Latest() int64 {
 // Expire removes keys whose deadlines are at most now, in the order of their deadlines and at most limit of them, and
 // returns how many it removed.
 func (d *Dict) Expire(now int64, limit int) (n int) {
+	if limit >= d.Len() && d.mostlyDue(now) {
+		return d.renew(now)
+	}
 	for ; n < limit && d.due != nil; n++ {
 		m, _ := d.due.Min()
 		if m.at > now {
 			break
 		}
 		p := d.timed(m)
-		d.move(m.hash, m.at, Forever)
+		if d.due.DeleteMin(); d.due.Len() == 0 {
+			d.due = nil
+		}
 		d.remove(&p)
 	}
+	return n
+}
+
+// many is how many keys are worth a new table.
+const many = 1000
+
+// mostlyDue reports whether there are many keys, and the time of more than half of them has come.
+func (d *Dict) mostlyDue(now int64) bool {
+	n, half := 0, d.Len()/2
+	if half < many || d.Timed() <= half {
+		return false
+	}
+	d.due.Ascend(func(m moment) bool {
+		if m.at > now {
+			return false
+		}
+		n++
+		return n <= half
+	})
+	return n > half
+}
+
+// renew is Expire without a limit. It copies what stays, which is cheaper than to take out most.
+func (d *Dict) renew(now int64) int {
+	c := new(Dict)
+	d.EachAt(func(key, val []byte, at int64) bool {
+		if at > now {
+			c.SetAt(key, val, at)
+		}
+		return true
+	})
+	n := d.Len() - c.Len()
+	*d = *c
 	return n
 }
 

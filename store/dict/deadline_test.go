@@ -125,6 +125,56 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// TestExpireMost: taking most keys at once is the same as taking them one by one.
+func TestExpireMost(t *testing.T) {
+	for _, stay := range []int{0, 1, 500, 999, 1000, 1001, 3000} {
+		var d, e Dict
+		for i := range 4000 {
+			at, k := int64(1+i%7), fmt.Append(nil, "key:", i)
+			if i < stay {
+				at = []int64{Forever, 1000 + int64(i)}[i%2]
+			}
+			d.SetAt(k, k, at)
+			e.SetAt(k, k, at)
+		}
+		if n := d.Expire(999, 1<<62); n != 4000-stay {
+			t.Errorf("%d keys went, want %d", n, 4000-stay)
+		}
+		for e.Expire(999, 10) > 0 {
+		}
+		if err := d.Check(); err != nil || d.Len() != e.Len() || d.Timed() != e.Timed() || d.Earliest() != e.Earliest() {
+			t.Errorf("%d stay: %d keys with %d deadlines from %d, want %d with %d from %d: %v", stay,
+				d.Len(), d.Timed(), d.Earliest(), e.Len(), e.Timed(), e.Earliest(), err)
+		}
+		e.EachAt(func(k, v []byte, at int64) bool {
+			if got, ok := d.Deadline(k); !ok || got != at {
+				t.Errorf("%d stay: %s until %d, want %d", stay, k, got, at)
+			}
+			return true
+		})
+	}
+}
+
+func BenchmarkExpire(b *testing.B) {
+	for _, all := range []bool{false, true} {
+		b.Run(fmt.Sprint("most=", all), func(b *testing.B) {
+			var d Dict
+			d.Set([]byte("stays"), nil)
+			for i := range b.N {
+				d.SetAt(fmt.Append(nil, "key:", i), []byte("value"), int64(i%1000))
+			}
+			b.ResetTimer()
+			for d.Timed() > 0 {
+				if all {
+					d.Expire(1000, b.N+1)
+				} else {
+					d.Expire(1000, 128)
+				}
+			}
+		})
+	}
+}
+
 // TestTimedUpdatesDoNotAllocate: a value that fits is written in place, deadline or not.
 func TestTimedUpdatesDoNotAllocate(t *testing.T) {
 	var d Dict
