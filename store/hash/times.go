@@ -49,6 +49,14 @@ func (t *times) forgetAll() {
 	}
 }
 
+// grow adds a pair without a deadline; a quarter of slack is less than append would take.
+func (t *times) grow() {
+	if n := len(t.at); n == cap(t.at) {
+		t.at = append(make([]int64, 0, n+n/4+2), t.at...)
+	}
+	t.at = append(t.at, Forever)
+}
+
 // set makes at the deadline of pair i.
 func (t *times) set(i int, at int64) {
 	old := t.at[i]
@@ -106,7 +114,7 @@ func (v *Hash) stampNew(at int64) {
 	}
 	switch {
 	case v.times.any():
-		v.times.at = append(v.times.at, Forever)
+		v.times.grow()
 	case at == Forever:
 		return
 	default:
