@@ -81,7 +81,7 @@ func (s *Spec) legacyKeys() (first, last, step int, movable bool) {
 	prev := 0
 	for i := range s.Keys {
 		k := &s.Keys[i]
-		plain := k.Keyword == "" && !k.NumKeys
+		plain := k.Keyword == "" && !k.NumKeys && !k.Unknown
 		if len(s.Keys) == 1 && plain {
 			first, last, step = k.Index, k.Last, k.Step
 			if last >= 0 {
@@ -220,6 +220,17 @@ func (c *Call) keySpec(k *KeySpec) {
 	c.Map(3)
 	c.BulkString("flags")
 	c.flagSet(k.Flags.names())
+	if k.Unknown {
+		for _, part := range [...]string{"begin_search", "find_keys"} {
+			c.BulkString(part)
+			c.Map(2)
+			c.BulkString("type")
+			c.BulkString("unknown")
+			c.BulkString("spec")
+			c.Map(0)
+		}
+		return
+	}
 	c.BulkString("begin_search")
 	c.Map(2)
 	c.BulkString("type")
@@ -347,11 +358,10 @@ func (c *Call) arguments(args []argument, s *Spec, keys *int) {
 		if len(a.args) == 0 && kind != "pure-token" {
 			field("display_text", a.name)
 		}
-		if kind == "key" {
+		if at := s.specOf(kind, keys); at >= 0 {
 			n++
 			c.BulkString("key_spec_index")
-			c.Int(int64(min(*keys, len(s.Keys)-1)))
-			*keys++
+			c.Int(int64(at))
 		}
 		if a.token != "" {
 			field("token", a.token)
@@ -368,6 +378,26 @@ func (c *Call) arguments(args []argument, s *Spec, keys *int) {
 		}
 		c.EndMap(m, n)
 	}
+}
+
+// specOf returns the key specification that the next argument of a kind belongs to, -1 if to none. Patterns belong to the
+// one that stands for the keys they lead to.
+func (s *Spec) specOf(kind string, keys *int) int {
+	patterns := -1
+	if s.Strays != nil {
+		patterns = slices.IndexFunc(s.Keys, func(k KeySpec) bool { return k.Unknown })
+	}
+	switch {
+	case kind == "pattern":
+		return patterns
+	case kind != "key":
+		return -1
+	}
+	at := *keys
+	if *keys++; patterns >= 0 && at >= patterns {
+		at++
+	}
+	return min(at, len(s.Keys)-1)
 }
 
 func (a *argument) flags() (names []string) {

@@ -108,11 +108,11 @@ func (t *Table) run(c *Conn, k *Call) error {
 	return err
 }
 
-// lockKeys locks the shards of all keys of a request. Arguments that do not fit the row lead to an error in the
-// handler, which may look at any key before: everything is locked then.
+// lockKeys locks the shards of all keys of a request, or everything if it may touch others than those it names. Arguments
+// that do not fit the row lead to an error in the handler, which may look at any key before.
 func (t *Table) lockKeys(c *Conn, tx *store.Tx, spec *Spec, args [][]byte) {
-	var ok bool
-	if c.keys, ok = spec.KeyPositions(args, c.keys[:0]); !ok {
+	var whole bool
+	if c.keys, whole = spec.Reach(args, c.keys[:0]); !whole {
 		tx.LockAll()
 		return
 	}

@@ -146,6 +146,7 @@ const (
 	ErrNotHLL           = Error("WRONGTYPE Key is not a valid HyperLogLog string value.")
 	ErrHLLNoKey         = Error("ERR The specified key does not exist")
 	ErrHLLNotSparse     = Error("ERR HLL encoding is not sparse")
+	ErrSortScores       = Error("ERR One or more scores can't be converted into double")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 

@@ -34,6 +34,9 @@ var keyFlagNames = []struct {
 // KeySpec says where keys stand among the arguments, in the terms of Redis's key specifications.
 type KeySpec struct {
 	Flags KeyFlags
+	// Unknown is for keys that these terms cannot find. The row's MoreKeys finds them if arguments name them; if they are
+	// made of what values contain, its Strays says so.
+	Unknown bool
 	// Begin: at the argument after Keyword, searched from position From (negative: backwards from the end), or,
 	// without a Keyword, at position Index.
 	Index   int
@@ -69,6 +72,9 @@ func Counted(i int, f KeyFlags) KeySpec {
 	return KeySpec{Flags: f, Index: i, NumKeys: true, First: 1, Step: 1}
 }
 
+// Unknown is keys of which only the use is known.
+func Unknown(f KeyFlags) KeySpec { return KeySpec{Flags: f, Unknown: true} }
+
 // After is one key behind a keyword that is searched from position from.
 func After(keyword string, from int, f KeyFlags) KeySpec {
 	return KeySpec{Flags: f, Keyword: keyword, From: from, Step: 1}
@@ -77,6 +83,9 @@ func After(keyword string, from int, f KeyFlags) KeySpec {
 // positions appends the positions of the keys among args. ok is false if the arguments do not fit the
 // specification; a keyword that is absent fits.
 func (k *KeySpec) positions(args [][]byte, dst []int) (out []int, ok bool) {
+	if k.Unknown {
+		return dst, true
+	}
 	begin := k.Index
 	if k.Keyword != "" {
 		if begin = k.find(args); begin < 0 {
@@ -157,6 +166,13 @@ func (s *Spec) KeyPositions(args [][]byte, dst []KeyPos) (out []KeyPos, ok bool)
 		dst = s.MoreKeys(args, dst)
 	}
 	return dst, true
+}
+
+// Reach is KeyPositions for whoever must know all keys that a request can touch: whole is false if it may touch others
+// than those, because arguments do not fit or because their names are in no argument.
+func (s *Spec) Reach(args [][]byte, dst []KeyPos) (out []KeyPos, whole bool) {
+	out, ok := s.KeyPositions(args, dst)
+	return out, ok && (s.Strays == nil || !s.Strays(args))
 }
 
 // isOneKey returns the position of the key if every request of the command has exactly one, at a fixed position.

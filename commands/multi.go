@@ -140,7 +140,7 @@ func (m *multi) scope() (f Flags) {
 		if q.spec.Flags&Exclusive != 0 {
 			return Exclusive
 		}
-		if _, ok := q.spec.KeyPositions(q.args, nil); !ok || q.spec.Flags&AllKeys != 0 {
+		if _, whole := q.spec.Reach(q.args, nil); !whole || q.spec.Flags&AllKeys != 0 {
 			f = AllKeys
 		}
 	}

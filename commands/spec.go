@@ -100,7 +100,10 @@ type Spec struct {
 	Keys   []KeySpec
 	KeyUse func(args [][]byte) KeyFlags // what is done with keys that have VariableFlags
 	// MoreKeys appends to dst, the keys that Keys names, those that no key specification can.
-	MoreKeys   func(args [][]byte, dst []KeyPos) []KeyPos
+	MoreKeys func(args [][]byte, dst []KeyPos) []KeyPos
+	// Strays reports whether a request may touch keys that none of its arguments is, such as those made of what values
+	// contain; nil: it never does.
+	Strays     func(args [][]byte) bool
 	Flags      Flags
 	Group      Group
 	Category   string // ACL categories instead of the group's, separated by spaces

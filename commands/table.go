@@ -30,6 +30,7 @@ var groups = [][]Spec{
 	bitmapCommands,
 	hyperloglogCommands,
 	genericCommands,
+	sortCommands,
 	dumpCommands,
 	expireCommands,
 	scanCommands,
@@ -75,7 +76,9 @@ func (t *Table) add(s *Spec, parent *Spec) {
 	}
 	s.id = len(t.all)
 	t.all = append(t.all, s)
-	s.firstKey = isOneKey(s.Keys)
+	if s.Strays == nil {
+		s.firstKey = isOneKey(s.Keys)
+	}
 	if len(s.Keys) > 0 && s.Keys[0].Keyword == "" && !s.Keys[0].NumKeys {
 		s.warmKey = s.Keys[0].Index
 	}
