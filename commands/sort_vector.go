@@ -111,15 +111,12 @@ func (v *sortVector) compare(x, y *sortItem) int {
 
 // add takes an element; by is the text to sort by if byText.
 func (v *sortVector) add(key uint64, elem, by []byte, found bool) {
-	if v.most == 0 {
-		return
-	}
 	it := sortItem{key: key, at: len(v.text), n: uint32(len(elem)), order: v.count}
 	v.count++
-	full := v.most > 0 && len(v.items) == v.most
-	if full && it.key != v.items[0].key && (it.key > v.items[0].key) != v.desc {
-		return // nearly all end here
+	if v.rejects(key) {
+		return
 	}
+	full := v.most > 0 && len(v.items) == v.most
 	v.text = append(v.text, elem...)
 	if v.byText {
 		v.text = append(v.text, by...)
@@ -143,6 +140,15 @@ func (v *sortVector) add(key uint64, elem, by []byte, found bool) {
 		v.sink(0)
 		v.tidy()
 	}
+}
+
+// rejects reports whether an element of that key need not be added, because there are enough before it.
+func (v *sortVector) rejects(key uint64) bool {
+	if v.most <= 0 || len(v.items) < v.most {
+		return v.most == 0
+	}
+	last := v.items[0].key
+	return key != last && (key > last) != v.desc
 }
 
 // sink restores the heap below item i.
@@ -224,8 +230,12 @@ func (v *sortVector) load(src *sortSource, q *sortQuery, lookup *sortLookup, end
 	}
 	var scratch [num.MaxIntLen]byte
 	ok = true
+	byNumber := q.by == nil && !q.alpha
 	src.each(func(elem []byte, n int64, isInt bool) bool {
 		if isInt {
+			if byNumber && v.rejects(scoreKey(float64(n))) {
+				return true // with a limit, nearly all
+			}
 			elem = strconv.AppendInt(scratch[:0], n, 10)
 		}
 		by, found := elem, true
@@ -235,7 +245,7 @@ func (v *sortVector) load(src *sortSource, q *sortQuery, lookup *sortLookup, end
 		switch {
 		case q.alpha:
 			v.add(prefixKey(by), elem, by, found)
-		case isInt && q.by == nil:
+		case isInt && byNumber:
 			v.add(scoreKey(float64(n)), elem, nil, true)
 		default:
 			var score float64
