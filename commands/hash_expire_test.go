@@ -2,6 +2,8 @@ package commands
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -191,3 +193,158 @@ func TestTimeStandsStillForFields(t *testing.T) {
 }
 
 func bulk(s string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(s), s) }
+
+// fieldsModel is a naive hash with deadlines and the commands of this file on it.
+type fieldsModel struct {
+	now    int64
+	values map[string]string
+	at     map[string]int64 // of fields that have a deadline
+}
+
+func (m *fieldsModel) expire() {
+	for f, at := range m.at {
+		if at <= m.now {
+			m.remove(f)
+		}
+	}
+}
+
+func (m *fieldsModel) remove(f string) bool {
+	_, ok := m.values[f]
+	delete(m.values, f)
+	delete(m.at, f)
+	return ok
+}
+
+func (m *fieldsModel) set(f, v string) { m.values[f] = v }
+
+// deadline gives f the deadline at, if cond allows, and returns what HEXPIRE replies.
+func (m *fieldsModel) deadline(f, cond string, at int64) int {
+	old, timed := m.at[f]
+	switch _, ok := m.values[f]; {
+	case !ok:
+		return -2
+	case cond == "NX" && timed, cond == "XX" && !timed, cond == "GT" && (!timed || at <= old), cond == "LT" && timed && at >= old:
+		return 0
+	case at <= m.now:
+		m.remove(f)
+		return 2
+	}
+	m.at[f] = at
+	return 1
+}
+
+func (m *fieldsModel) get(f string) string {
+	if v, ok := m.values[f]; ok {
+		return bulk(v)
+	}
+	return "$-1\r\n"
+}
+
+// TestFieldsAgainstModel sends random commands about one hash while time goes by.
+func TestFieldsAgainstModel(t *testing.T) {
+	bothHashForms(t, func(t *testing.T, h *harness, _ string) {
+		c, r := h.conn(2), rand.New(rand.NewPCG(7, 8))
+		m := fieldsModel{now: 1_700_000_000_000, values: map[string]string{}, at: map[string]int64{}}
+		pick := func(from ...string) string { return from[r.IntN(len(from))] }
+		for step := range 6000 {
+			f, g, v := fmt.Sprint("f", r.IntN(12)), fmt.Sprint("g", r.IntN(12)), fmt.Sprint(r.IntN(1000))
+			ms := r.Int64N(60)
+			at := m.now + ms
+			cond := pick("NX", "XX", "GT", "LT", "")
+			life := "PX " + fmt.Sprint(ms)
+			if r.IntN(2) == 0 {
+				life = "PXAT " + fmt.Sprint(at)
+			}
+			var do, want string
+			switch r.IntN(10) {
+			case 0:
+				do, want = fmt.Sprintf("HSET h %s %s %s %s", f, v, g, v), ""
+				m.remove(f)
+				m.remove(g)
+				m.set(f, v)
+				m.set(g, v)
+			case 1, 2:
+				do = fmt.Sprintf("HPEXPIRE h %d %s FIELDS 2 %s %s", ms, cond, f, g)
+				if r.IntN(2) == 0 {
+					do = fmt.Sprintf("HPEXPIREAT h %d %s FIELDS 2 %s %s", at, cond, f, g)
+				}
+				want = fmt.Sprintf("*2\r\n:%d\r\n:%d\r\n", m.deadline(f, cond, at), m.deadline(g, cond, at))
+			case 3:
+				do = fmt.Sprintf("HPERSIST h FIELDS 1 %s", f)
+				want = "*1\r\n:-2\r\n"
+				if _, timed := m.at[f]; timed {
+					want = "*1\r\n:1\r\n"
+				} else if _, ok := m.values[f]; ok {
+					want = "*1\r\n:-1\r\n"
+				}
+				delete(m.at, f)
+			case 4:
+				do = fmt.Sprintf("HGETEX h %s FIELDS 2 %s %s", life, f, g)
+				want = "*2\r\n" + m.get(f)
+				m.deadline(f, "", at)
+				want += m.get(g)
+				m.deadline(g, "", at)
+			case 5:
+				do = fmt.Sprintf("HGETDEL h FIELDS 2 %s %s", f, f)
+				want = "*2\r\n" + m.get(f) + "$-1\r\n"
+				m.remove(f)
+			case 6:
+				keep := pick("KEEPTTL", "", life)
+				if cond = pick("FNX", "FXX", ""); r.IntN(2) == 0 {
+					do = fmt.Sprintf("HSETEX h %s %s FIELDS 2 %s %s %s %s", cond, keep, f, v, g, v)
+				} else {
+					do = fmt.Sprintf("HSETEX h %s %s FIELDS 2 %s %s %s %s", keep, cond, f, v, g, v)
+				}
+				_, hasF := m.values[f]
+				_, hasG := m.values[g]
+				if want = ":0\r\n"; cond == "FNX" && (hasF || hasG) || cond == "FXX" && !(hasF && hasG) {
+					break
+				}
+				want = ":1\r\n"
+				for _, f := range []string{f, g} {
+					if keep != "KEEPTTL" {
+						delete(m.at, f)
+					}
+					if m.set(f, v); keep == life {
+						m.deadline(f, "", at)
+					}
+				}
+			case 7:
+				do = fmt.Sprintf("HINCRBY h %s 1", f)
+				n, _ := strconv.Atoi(m.values[f])
+				m.set(f, fmt.Sprint(n+1))
+				want = fmt.Sprintf(":%d\r\n", n+1)
+			case 8:
+				do, want = fmt.Sprintf("HDEL h %s", f), ":0\r\n"
+				if m.remove(f) {
+					want = ":1\r\n"
+				}
+			case 9:
+				h.clock.Advance(time.Duration(ms/4) * time.Millisecond)
+				m.now += ms / 4
+				m.expire()
+				do, want = "HLEN h", fmt.Sprintf(":%d\r\n", len(m.values))
+			}
+			if got := h.do(c, do); got != want && want != "" {
+				t.Fatalf("step %d: %s = %q, want %q", step, do, got, want)
+			}
+			left := "-2"
+			if at, timed := m.at[f]; timed {
+				left = fmt.Sprint(at - m.now)
+			} else if _, ok := m.values[f]; ok {
+				left = "-1"
+			}
+			exists := 0
+			if len(m.values) > 0 {
+				exists = 1
+			}
+			h.check(c,
+				"HPTTL h FIELDS 1 "+f, "*1\r\n:"+left+"\r\n", "HGET h "+f, m.get(f),
+				"HLEN h", fmt.Sprintf(":%d\r\n", len(m.values)), "EXISTS h", fmt.Sprintf(":%d\r\n", exists))
+			if t.Failed() {
+				t.Fatalf("after step %d: %s", step, do)
+			}
+		}
+	})
+}
