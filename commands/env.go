@@ -30,6 +30,8 @@ type Env interface {
 	Broker
 	Insight
 
+	// ErrBusy is the reply to what cannot run while a script takes too long.
+	ErrBusy() error
 	// SleepForDebug blocks the caller's loop (DEBUG SLEEP).
 	SleepForDebug(d time.Duration)
 	// Shutdown ends the process; it returns only if it could not.

@@ -157,6 +157,9 @@ func errArity(s *Spec) error {
 	return errorf("ERR wrong number of arguments for '%s' command", s.full)
 }
 
+// ErrBusyScript is the reply while a script of EVAL takes too long.
+const ErrBusyScript Error = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+
 // errExecRefused is the reply of an EXEC that was refused itself: the transaction is over.
 func errExecRefused(err error) error {
 	return Error("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(err.Error(), "ERR "))

@@ -108,6 +108,7 @@ func (h *harness) MemoryReport(*store.Tx) MemoryReport           { return Memory
 func (h *harness) PurgeMemory()                                  {}
 func (h *harness) AllocatorReport() string                       { return "test" }
 func (h *harness) Version() string                               { return "test" }
+func (*harness) ErrBusy() error { return ErrBusyScript }
 func (h *harness) SleepForDebug(d time.Duration)                 { h.clock.Advance(d) }
 func (h *harness) Shutdown(c *Conn, save, now, force bool) error { return nil }
 

@@ -130,6 +130,10 @@ func (s *session) run(r *request) int {
 		c.Closing = true
 		return r.size
 	}
+	if s.busy {
+		s.srv.table.DoBusy(c, r.args)
+		return r.size
+	}
 	switch s.srv.table.Do(c, r.args) {
 	case commands.Suspended:
 		s.waiting = true

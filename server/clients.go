@@ -169,6 +169,8 @@ func (p *pause) check(srv *Server) {
 
 // EachClient implements commands.Clients.
 func (s *Server) EachClient(f func(c *commands.Conn)) {
+	s.busyGate.Lock()
+	defer s.busyGate.Unlock()
 	s.clients.each(func(c *session) { f(&c.conn) })
 }
 

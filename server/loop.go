@@ -96,9 +96,9 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	l.mu.el = gc.EventLoop()
 	l.mu.Unlock()
 	p := &place{loop: l, gc: gc}
-	l.lane.gate.Enter() // CLIENT LIST of another session may look at one that moves
+	busy := l.srv.enter(l.lane) // CLIENT LIST of another session may look at one that moves
 	s.conn.FD = gc.Fd()
-	l.lane.gate.Leave()
+	l.srv.leave(l.lane, busy)
 	var o owner = p
 	moved := s.owner.Swap(&o) != nil
 	l.sessions[s] = struct{}{}

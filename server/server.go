@@ -83,6 +83,7 @@ type Server struct {
 	clients   clients
 	lanes     lanes
 	pause     pause
+	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
 	collector collector
 
@@ -278,6 +279,14 @@ func (s *Server) readConfig() {
 		apply()
 		c.OnChange(name, apply)
 	}
+	compression := c.Bool("rdbcompression")
+	compress := func() {
+		l := *s.store.Limits()
+		l.CompressTexts = compression.Load()
+		s.store.SetLimits(l)
+	}
+	compress()
+	c.OnChange("rdbcompression", compress)
 	tracking := c.Bool("latency-tracking")
 	track := func() { s.stats.SetTracking(tracking.Load()) }
 	track()

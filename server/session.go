@@ -35,6 +35,7 @@ type session struct {
 	hold     bool // too much output waits: no input is worked on
 	killed   bool // closing because others want it
 	gone     bool // closed; nothing must be done any more
+	busy     bool // of the input being handled: an exclusive operation takes too long, and nothing waits for it
 	overSoft time.Duration
 }
 
@@ -87,7 +88,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}
 	// Inside the gate and only there: CLIENT LIST of another session looks at this one while all gates are closed.
 	c := &s.conn
-	l.gate.Enter()
+	s.busy = s.srv.enter(l)
 	c.Gate, c.Tx, c.Meter = l.gate, l.tx, &l.meter
 	c.Out.Reset(l.out[:0])
 	for _, n := range s.box.take() {
@@ -102,7 +103,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	out = c.Out.Bytes()
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
-	l.gate.Leave()
+	s.srv.leave(l, s.busy)
 	if cap(out) <= keepOut {
 		l.out = out
 	}
@@ -218,8 +219,22 @@ func (s *session) end(l *lane) {
 	}
 	s.gone = true
 	s.box.close()
-	l.gate.Enter()
-	defer l.gate.Leave()
+	if s.srv.store.EnterUnlessBusy(l.gate) {
+		s.forget(l)
+		l.gate.Leave()
+		return
+	}
+	go func() { // what it holds is in shards that are locked for long
+		l := s.srv.lanes.get()
+		l.gate.Enter()
+		s.forget(l)
+		l.gate.Leave()
+		s.srv.lanes.put(l)
+	}()
+}
+
+// forget lets go of what the client holds in the store and the registries.
+func (s *session) forget(l *lane) {
 	s.conn.Gate, s.conn.Tx, s.conn.Meter = l.gate, l.tx, &l.meter
 	s.srv.table.Forget(&s.conn)
 	s.in, s.at = nil, 0
