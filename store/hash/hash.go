@@ -47,11 +47,7 @@ func New() *Hash { return &Hash{} }
 // without equal fields.
 func FromListpack(lim Limits, l listpack.Listpack) *Hash {
 	v := &Hash{pack: l}
-	longest := 0
-	for p := l.First(); p != listpack.None; p = l.Next(p) {
-		longest = max(longest, l.TextLen(p))
-	}
-	if l.Pairs() > lim.Entries || longest > lim.Value {
+	if l.Pairs() > lim.Entries || v.longest() > lim.Value {
 		v.spread()
 	}
 	return v
