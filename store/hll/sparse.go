@@ -196,50 +196,22 @@ func promote(b []byte, i int, run uint8) (out []byte, raised bool, err error) {
 	return b, raise(b, i, run), nil
 }
 
-// each calls f for the runs of a sparse value in order: n registers from first on hold run. It reports an error if they
-// are not as many as there should be; f sees no register beyond the last all the same.
-func each(b []byte, f func(first, n int, run uint8)) error {
-	if len(b) > MaxSparse {
-		return ErrCorrupt
-	}
-	first := 0
-	for p := headerSize; p < len(b); {
-		span, size := runAt(b, p)
-		if span == 0 || first+span > registers {
-			return ErrCorrupt
-		}
-		run := uint8(0)
-		if isVal(b[p]) {
-			run = valOf(b[p])
-		}
-		f(first, span, run)
-		first += span
-		p += size
-	}
-	if first != registers {
-		return ErrCorrupt
-	}
-	return nil
-}
-
 // ToDense returns a value in dense form, in the memory of b if it fits.
 func ToDense(b []byte) ([]byte, error) {
 	if IsDense(b) {
 		return b, nil
 	}
+	var u Union
+	if err := u.mergeSparse(b); err != nil {
+		return b, err
+	}
 	var regs [DenseSize]byte
 	copy(regs[:], b[:headerSize])
 	regs[encodingAt] = dense
-	err := each(b, func(first, n int, run uint8) {
-		if run == 0 {
-			return
+	for i, run := range u.regs {
+		if run > 0 {
+			putDense(regs[:], i, run)
 		}
-		for i := range n {
-			putDense(regs[:], first+i, run)
-		}
-	})
-	if err != nil {
-		return b, err
 	}
 	return append(b[:0], regs[:]...), nil
 }

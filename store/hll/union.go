@@ -19,14 +19,32 @@ func (u *Union) Merge(b []byte) error {
 		u.mergeDense(b)
 		return nil
 	}
-	return each(b, func(first, n int, run uint8) {
-		if run == 0 {
-			return
+	return u.mergeSparse(b)
+}
+
+func (u *Union) mergeSparse(b []byte) error {
+	if len(b) > MaxSparse {
+		return ErrCorrupt
+	}
+	first := 0
+	for p := headerSize; p < len(b); {
+		span, size := runAt(b, p)
+		if span == 0 || first+span > registers {
+			return ErrCorrupt
 		}
-		for i, old := range u.regs[first : first+n] {
-			u.regs[first+i] = max(old, run)
+		if isVal(b[p]) {
+			run := valOf(b[p])
+			for i, old := range u.regs[first : first+span] {
+				u.regs[first+i] = max(old, run)
+			}
 		}
-	})
+		first += span
+		p += size
+	}
+	if first != registers {
+		return ErrCorrupt
+	}
+	return nil
 }
 
 func (u *Union) mergeDense(b []byte) {
