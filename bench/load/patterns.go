@@ -94,7 +94,7 @@ type operation = func(ctx context.Context, c int, rnd *rand.Rand) error
 func nothing() error { return nil }
 
 func startRateLimit(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
-	l, err := ratelimit.New(rdb, "rate:", 60, time.Minute)
+	l, err := ratelimit.NewFixedWindow(rdb, "rate:", 60, time.Minute)
 	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
 		_, err := l.Allow(ctx, strconv.Itoa(rnd.IntN(patternItems)))
 		return err
