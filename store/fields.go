@@ -92,7 +92,7 @@ func (sh *shard) earliestField() int64 {
 	return next
 }
 
-// expireFields deletes the fields of e whose time has come, at most limit of them (see hash.Expire), and the key with
+// expireFields deletes the fields of e whose time has come, at most about limit of them (see hash.Expire), and the key with
 // its last field; e is any key that is there. It returns how many went.
 func (tx *Tx) expireFields(db *database, e *entry, limit int) (n int) {
 	if e.kind() != Hash || !e.hasObject() {

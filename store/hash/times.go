@@ -205,14 +205,15 @@ func (v *Hash) NextDeadline() int64 {
 	return Forever
 }
 
-// Expire removes fields whose deadlines are at most now, and returns how many. It takes no more than limit of them,
-// unless it can take all fields there are at once.
+// Expire removes fields whose deadlines are at most now, and returns how many. From a table it takes no more than limit of
+// them, the earliest, unless it can take all fields there are at once; from a listpack, which is written anew, whatever
+// is due.
 func (v *Hash) Expire(now int64, limit int) int {
 	if v.NextDeadline() > now {
 		return 0
 	}
 	if v.table == nil {
-		return v.expirePack(now, limit)
+		return v.expirePack(now)
 	}
 	if v.table.Latest() <= now {
 		n := v.table.Len()
@@ -222,7 +223,7 @@ func (v *Hash) Expire(now int64, limit int) int {
 	return v.table.Expire(now, limit)
 }
 
-func (v *Hash) expirePack(now int64, limit int) (n int) {
+func (v *Hash) expirePack(now int64) (n int) {
 	old := v.times.at
 	var (
 		kept = listpack.New(len(v.pack))
@@ -233,7 +234,7 @@ func (v *Hash) expirePack(now int64, limit int) (n int) {
 	)
 	for p, i := v.pack.First(), 0; p != listpack.None; i++ {
 		field, value, q := v.pair(p, &t)
-		if p = q; old[i] <= now && n < limit {
+		if p = q; old[i] <= now {
 			n++
 			continue
 		}

@@ -65,8 +65,9 @@ func TestTimes(t *testing.T) {
 						}
 					}
 					limit := r.IntN(6)
+					pack := v.table == nil
 					n := v.Expire(now, limit)
-					if n != min(limit, due) && (n != due || v.Len() != 0) {
+					if n != min(limit, due) && (n != due || !pack && v.Len() != 0) {
 						t.Fatalf("step %d: Expire = %d, limit %d, due %d", step, n, limit, due)
 					}
 					for f, m := range model {
@@ -134,10 +135,14 @@ func TestExpireAllAtOnce(t *testing.T) {
 		for i := range 500 {
 			v.SetAt(lim, fmt.Append(nil, i), nil, int64(i))
 		}
-		if n := v.Expire(100, 10); n != 10 || v.Len() != 490 {
+		want := 10
+		if v.table == nil {
+			want = 100
+		}
+		if n := v.Expire(99, 10); n != want || v.Len() != 500-want {
 			t.Errorf("%v: %d of 500 fields went, %d left", lim, n, v.Len())
 		}
-		if n := v.Expire(99, 1000); n != 90 || v.NextDeadline() != 100 {
+		if n := v.Expire(99, 1000); n != 100-want || v.NextDeadline() != 100 {
 			t.Errorf("%v: %d fields went, the next goes at %d", lim, n, v.NextDeadline())
 		}
 		n := 0
