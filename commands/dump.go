@@ -34,9 +34,7 @@ func dump(c *Call) error {
 		c.Null()
 		return nil
 	}
-	compress := false
-	c.Env.ConfigGet([][]byte{[]byte("rdbcompression")}, func(_, value string) { compress = value == "yes" })
-	c.Bulk(codec.AppendDump(nil, v, compress))
+	c.Bulk(codec.AppendDump(nil, v, c.Tx.Limits().CompressTexts))
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streampulse/pulse/internal/invariants"
 	"github.com/streampulse/pulse/store"
 	"github.com/streampulse/pulse/store/codec"
 	"github.com/streampulse/pulse/store/codec/crc64"
@@ -132,8 +133,11 @@ func (h *harness) dumpUse(c *Conn, r *rand.Rand, kind store.Kind, n int) {
 func TestRestoreMutated(t *testing.T) {
 	t.Parallel()
 	n := 200_000
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		n = 5_000
+	case invariants.Enabled:
+		n = 20_000 // everything takes its time then
 	}
 	h := newHarness(t)
 	c := h.conn(2)
@@ -341,6 +345,20 @@ func TestRestoreFieldDeadlines(t *testing.T) {
 		}
 		if got := h.do(c, "EXISTS n"); got != ":0\r\n" {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+func TestDumpCompresses(t *testing.T) {
+	h := newHarness(t)
+	c := h.conn(2)
+	h.do(c, "SETRANGE k 999 x")
+	lim := *h.store.Limits()
+	for compress, most := range map[bool]int{true: 60, false: 1100} {
+		lim.CompressTexts = compress
+		h.store.SetLimits(lim)
+		if got := len(h.do(c, "DUMP k")); got > most || got < most/2 {
+			t.Errorf("rdbcompression %v: a reply of %d bytes", compress, got)
 		}
 	}
 }

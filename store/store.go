@@ -148,6 +148,8 @@ type Limits struct {
 	ListMaxListpackSize    int // elements if positive, else -1..-5: 4, 8, 16, 32, 64 KiB
 	ListCompressDepth      int
 	HLLSparseMaxBytes      int // with the header
+
+	CompressTexts bool // where values are written out; the parameter rdbcompression
 }
 
 // DefaultLimits returns limits for a store that is used without a configuration.
@@ -157,6 +159,7 @@ func DefaultLimits() Limits {
 		SetMaxIntsetEntries: 512, SetMaxListpackEntries: 128, SetMaxListpackValue: 64,
 		ZSetMaxListpackEntries: 128, ZSetMaxListpackValue: 64,
 		ListMaxListpackSize: -2, HLLSparseMaxBytes: 3000,
+		CompressTexts: true,
 	}
 }
 
