@@ -428,12 +428,8 @@ func (tx *Tx) evict(n int, e *entry) {
 	if f := v.hook.Load(); f != nil {
 		(*f)(n, keyOf(e.b))
 	}
-	if db.watched != nil || db.waiting != nil {
-		key := string(keyOf(e.b))
-		tx.drop(e)
-		tx.notify(db, key)
-	} else {
-		tx.drop(e)
-	}
+	name := db.nameFor(e)
+	tx.drop(e)
+	tx.notify(db, name)
 	v.evicted.Add(1)
 }

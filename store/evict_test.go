@@ -70,6 +70,7 @@ func (c *crowd) limit(n int64) bool {
 			return false
 		}
 	}
+	c.s.evictor.background.done.Wait()
 	return true
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,11 +106,17 @@ func (ks *keyspace) relayout(e *entry, at int64, access uint32) {
 }
 
 // expirer deletes keys and fields at their deadlines. It sleeps until the earliest of all shards, then takes what is due
-// shard by shard, in slices, in order of deadline; nothing is sampled. Its cost is proportional to what expires.
+// in slices, from the shard where the earliest is; nothing is sampled. Its cost is proportional to what expires.
+//
+// While keys are due their memory is only marked dead. Moving what lives on away from it would cost more than the
+// deletions, and in vain where the neighbours are due soon; chunks without a live block go at once in any case. The
+// rest is tidied when nothing is due.
 type expirer struct {
-	s    *Store
-	gate *Gate
-	tx   *Tx
+	s      *Store
+	gate   *Gate
+	tx     *Tx
+	untidy []bool // by shard: dead memory is to be looked at; of the goroutine that sweeps
+	batch  [16]deadline
 
 	off     atomic.Bool
 	expired atomic.Int64
@@ -130,6 +137,7 @@ func (x *expirer) init(s *Store) {
 	x.s = s
 	x.gate = s.NewGate()
 	x.tx = s.NewTx()
+	x.untidy = make([]bool, len(s.shards))
 	x.due.Store(noDeadline)
 }
 
@@ -171,8 +179,11 @@ func (x *expirer) run() {
 	x.due.Store(noDeadline)
 	x.mu.Unlock()
 	next := int64(noDeadline)
-	if !x.off.Load() {
+	for !x.off.Load() {
 		next = x.sweep()
+		if !x.tidy() {
+			break
+		}
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -184,15 +195,43 @@ func (x *expirer) run() {
 
 // sweep deletes all that is due and returns the earliest deadline left.
 func (x *expirer) sweep() int64 {
-	next := int64(noDeadline)
-	for i := range x.s.shards {
-		sh := &x.s.shards[i]
-		for !x.off.Load() && min(sh.next.Load(), sh.nextField.Load()) <= x.s.clk.NowMs() {
-			x.sweepShard(i)
+	for {
+		next, first := int64(noDeadline), 0
+		for i := range x.s.shards {
+			sh := &x.s.shards[i]
+			if at := min(sh.next.Load(), sh.nextField.Load()); at < next {
+				next, first = at, i
+			}
 		}
-		next = min(next, sh.next.Load(), sh.nextField.Load())
+		if next == noDeadline || next > x.s.clk.NowMs() || x.off.Load() {
+			return next
+		}
+		x.sweepShard(first)
 	}
-	return next
+}
+
+// tidyBudget is how many bytes are moved under one lock while nothing is due.
+const tidyBudget = 8 << 10
+
+// tidy moves some live blocks away from dead ones in a shard where keys have expired; it reports false if there is none.
+func (x *expirer) tidy() bool {
+	i := slices.Index(x.untidy, true)
+	if i < 0 {
+		return false
+	}
+	sh := &x.s.shards[i]
+	x.gate.Enter()
+	sh.mu.Lock()
+	did := false
+	for n := range sh.dbs {
+		if ks := sh.dbs[n].keys; ks != nil && ks.blocks.Compact(ks, tidyBudget) {
+			did = true
+		}
+	}
+	sh.mu.Unlock()
+	x.gate.Leave()
+	x.untidy[i] = did
+	return true
 }
 
 // sweepShard deletes at most slice due keys and slice due fields of each database of one shard.
@@ -210,19 +249,18 @@ func (x *expirer) sweepShard(i int) {
 		}
 		tx.Begin(n)
 		tx.sweepFields(db)
-		for range slice {
-			if db.keys.volatile() == 0 {
+		for done := 0; done < slice; {
+			batch := db.keys.dueBatch(tx.now, x.batch[:0])
+			if len(batch) == 0 {
 				break
 			}
-			d, ok := db.keys.deadlines.Min()
-			if !ok || d.at > tx.now {
-				break
+			for _, d := range batch {
+				tx.expireDue(db, d)
 			}
-			if e := db.keys.due(d); e.b != nil {
-				tx.expire(db, &e)
-			} else {
-				db.keys.deadlines.DeleteMin()
-			}
+			done += len(batch)
+		}
+		if db.keys.blocks.Wasteful() {
+			x.untidy[i] = true
 		}
 	}
 	sh.next.Store(sh.earliest())
@@ -230,6 +268,50 @@ func (x *expirer) sweepShard(i int) {
 	sh.mu.Unlock()
 	x.expired.Add(tx.Expired)
 	tx.Expired = 0
+}
+
+// dueBatch appends the next deadlines that have passed at now to buf, up to its capacity, and begins to fetch the memory
+// of their keys: it is all over the place, and deleting a key takes little time beside waiting for it.
+func (ks *keyspace) dueBatch(now int64, buf []deadline) []deadline {
+	if ks.volatile() == 0 {
+		return nil
+	}
+	ks.deadlines.Ascend(func(d deadline) bool {
+		if d.at > now {
+			return false
+		}
+		buf = append(buf, d)
+		return len(buf) < cap(buf)
+	})
+	if len(buf) > 1 {
+		for _, d := range buf {
+			ks.idx.Warm(d.hash << ks.s.bits)
+		}
+		for _, d := range buf {
+			if ref := ks.idx.Peek(d.hash << ks.s.bits); ref != 0 {
+				ks.blocks.Warm(arena.Ref(ref))
+			}
+		}
+	}
+	return buf
+}
+
+// expireDue deletes the key that d, the earliest deadline of db, stands for.
+func (tx *Tx) expireDue(db *database, d deadline) {
+	ks := db.keys
+	e := ks.due(d)
+	ks.deadlines.DeleteMin()
+	ks.sum -= float64(d.at)
+	if e.b == nil {
+		return
+	}
+	tx.Expired++
+	name := db.nameFor(&e)
+	ks.dropObject(&e)
+	tx.forget(e.kind(), keyOf(e.b))
+	ks.remove(&e)
+	ks.account()
+	tx.notify(db, name)
 }
 
 // due finds the key that d stands for.

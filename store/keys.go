@@ -110,6 +110,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 		access = tx.used(&src)
 		src.ks.dropObject(&src)
 		tx.forget(kind, from)
+		src.ks.moveDeadline(&src, noDeadline)
 		src.ks.remove(&src)
 		src.ks.tidy()
 	}

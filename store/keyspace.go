@@ -165,9 +165,8 @@ func (e *entry) deadline() int64 {
 	return deadlineOf(e.b)
 }
 
-// remove deletes the key of e, but not its object.
+// remove deletes the key of e, but not its object and its deadline.
 func (ks *keyspace) remove(e *entry) {
-	ks.moveDeadline(e, noDeadline)
 	ks.idx.Delete(&e.cur)
 	ks.blocks.Free(e.ref, e.size)
 	e.b = nil

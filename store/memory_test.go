@@ -129,3 +129,47 @@ func TestMemoryAccounting(t *testing.T) {
 		t.Errorf("%d bytes after everything is gone, peak %d", got, peak)
 	}
 }
+
+// TestExpiryTidies lets every second key expire at once: without any write the logs shrink to what lives on.
+func TestExpiryTidies(t *testing.T) {
+	clk := clock.NewFake(time.UnixMilli(1_700_000_000_000))
+	s := New(Options{Clock: clk, Shards: 2, Seed: 1})
+	defer s.Close()
+	tx := s.NewTx()
+	value := func(i int) []byte { return fmt.Appendf(make([]byte, 100), "%d", i) }
+	const keys = 20_000
+	for i := range keys {
+		tx.Begin(0)
+		tx.LockKey([]byte(name(i)))
+		at := int64(Forever)
+		if i%2 == 0 {
+			at = tx.Now() + 1000 + int64(i%7)
+		}
+		tx.SetText([]byte(name(i)), value(i), at)
+		tx.Unlock()
+	}
+	use := func() MemoryUse {
+		tx.Begin(0)
+		tx.LockAll()
+		defer tx.Unlock()
+		return tx.MemoryUse(0)
+	}
+	before := use()
+	clk.Advance(1010 * time.Millisecond)
+	after := use()
+	if after.Keys != keys/2 || after.Deadlines != 0 || s.ExpiredActively() != keys/2 {
+		t.Fatalf("%d keys are left, %d expired", after.Keys, s.ExpiredActively())
+	}
+	if after.Blocks > before.Blocks*6/10 || after.Space > after.Blocks*5/4+2*4*64<<10 {
+		t.Errorf("%d bytes live in %d, before %d in %d", after.Blocks, after.Space, before.Blocks, before.Space)
+	}
+	for i := range keys {
+		tx.Begin(0)
+		tx.LockKey([]byte(name(i)))
+		got, ok, _ := tx.Text([]byte(name(i)))
+		if ok != (i%2 == 1) || ok && string(got) != string(value(i)) {
+			t.Fatalf("key %d: %q, %v", i, got, ok)
+		}
+		tx.Unlock()
+	}
+}

@@ -248,16 +248,25 @@ func (tx *Tx) space(e *entry) *keyspace {
 
 // expire deletes the key of e because its time has come.
 func (tx *Tx) expire(db *database, e *entry) {
-	key := string(keyOf(e.b))
-	tx.drop(e)
 	tx.Expired++
-	tx.notify(db, key)
+	name := db.nameFor(e)
+	tx.drop(e)
+	tx.notify(db, name)
+}
+
+// nameFor returns the name of the key of e for notify, "" if nobody would be told.
+func (db *database) nameFor(e *entry) string {
+	if db.watched == nil && db.waiting == nil {
+		return ""
+	}
+	return string(keyOf(e.b))
 }
 
 // drop removes the key of e with its value.
 func (tx *Tx) drop(e *entry) {
 	e.ks.dropObject(e)
 	tx.forget(e.kind(), keyOf(e.b))
+	e.ks.moveDeadline(e, noDeadline)
 	e.ks.remove(e)
 	e.ks.tidy()
 }

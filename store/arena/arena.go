@@ -204,14 +204,16 @@ func (a *Arena) Wasteful() bool {
 }
 
 // Compact evacuates at most about budget bytes of live blocks from the chunk with the fewest of them. It is cheap to
-// call when there is nothing to do.
-func (a *Arena) Compact(o Owner, budget int) {
+// call when there is nothing to do, and reports false then.
+func (a *Arena) Compact(o Owner, budget int) (did bool) {
 	for budget > 0 {
 		if !a.evac && !a.pickVictim() {
-			return
+			break
 		}
 		budget -= a.evacuate(o, budget)
+		did = true
 	}
+	return did
 }
 
 func (a *Arena) pickVictim() bool {
