@@ -214,8 +214,14 @@ func TestFieldsGoInSlices(t *testing.T) {
 		tx.Settle(key, v, 1)
 		tx.Unlock()
 	}
+	tx.Begin(0)
+	tx.LockAll()
+	if z := tx.Size(0); z.Keys != hashes || z.Fields != hashes {
+		t.Errorf("%+v", z)
+	}
+	tx.Unlock()
 	clk.Advance(time.Second)
-	for locks := 1; ; locks++ {
+	for {
 		before := s.ExpiredFields()
 		s.expirer.sweepShard(0)
 		went := s.ExpiredFields() - before
