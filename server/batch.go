@@ -62,6 +62,7 @@ func (s *session) warm(b *batch) {
 	for i := range b.n {
 		b.hints[i].Warm()
 	}
+	clear(b.hints[:b.n]) // a flushed database must not live on here
 }
 
 // process runs the requests in what was kept and in input. What it cannot use it keeps.
