@@ -1,16 +1,11 @@
 package commands
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/streampulse/pulse/internal/oracle"
-	"github.com/streampulse/pulse/internal/resp"
 )
 
 // TestPfaddDoesNotAllocate adds to sparse and dense values, seen elements and new ones.
@@ -63,49 +58,15 @@ func TestPfcountOfSaturatedRegisters(t *testing.T) {
 // TestHyperLogLogBytesAgreeWithRedis runs the same random commands here and there, and compares every reply and the
 // bytes of every value.
 func TestHyperLogLogBytesAgreeWithRedis(t *testing.T) {
-	if _, err := oracle.Path(); err != nil {
-		t.Skip(err)
-	}
-	srv := oracle.Start(t)
-	nc, err := srv.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(30 * time.Second))
-	r := bufio.NewReader(nc)
-	h := newHarness(t)
-	c := h.conn(2)
+	p := newPair(t)
+	both := p.both
 	limit := func(n int) {
-		l := *h.store.Limits()
+		l := *p.h.store.Limits()
 		l.HLLSparseMaxBytes = n
-		h.store.SetLimits(l)
+		p.h.store.SetLimits(l)
+		p.there("CONFIG", "SET", "hll-sparse-max-bytes", strconv.Itoa(n))
 	}
 	rng := rand.New(rand.NewPCG(8, 8))
-	both := func(args ...string) {
-		t.Helper()
-		var req bytes.Buffer
-		b := make([][]byte, len(args))
-		fmt.Fprintf(&req, "*%d\r\n", len(args))
-		for i, a := range args {
-			b[i] = []byte(a)
-			fmt.Fprintf(&req, "$%d\r\n%s\r\n", len(a), a)
-		}
-		if _, err := nc.Write(req.Bytes()); err != nil {
-			t.Fatal(err)
-		}
-		want, err := resp.Decode(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := resp.Decode(bufio.NewReader(strings.NewReader(h.run(c, b))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want.Type != got.Type || want.Int != got.Int || !bytes.Equal(want.Str, got.Str) {
-			t.Fatalf("%.60q = %c %d %.60q, of Redis %c %d %.60q", args, got.Type, got.Int, got.Str, want.Type, want.Int, want.Str)
-		}
-	}
 	keys := []string{"a", "b", "c", "d"}
 	key := func() string { return keys[rng.IntN(len(keys))] }
 	for step := range 1500 {
@@ -123,14 +84,7 @@ func TestHyperLogLogBytesAgreeWithRedis(t *testing.T) {
 			}
 		case 4:
 			if rng.IntN(10) == 0 {
-				n := []int{0, 30, 200, 3000, 20000}[rng.IntN(5)]
-				limit(n)
-				if _, err := fmt.Fprintf(nc, "CONFIG SET hll-sparse-max-bytes %d\r\n", n); err != nil {
-					t.Fatal(err)
-				}
-				if v, err := resp.Decode(r); err != nil || string(v.Str) != "OK" {
-					t.Fatal(err, v)
-				}
+				limit([]int{0, 30, 200, 3000, 20000}[rng.IntN(5)])
 			}
 		default:
 			args := []string{"PFADD", k}

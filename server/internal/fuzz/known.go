@@ -39,6 +39,10 @@ var knownDifferences = []difference{
 		"since 7.2 a new sorted set, set or hash gets its encoding from the number of members in the request, even if some come twice"),
 	differs("object\\|encoding|object", `^\$3\r\nraw`, `^\$(3\r\nint|6\r\nembstr)`,
 		"a SETBIT or BITFIELD that changes no bit does not change the encoding either"),
+	differs("object\\|encoding|object", `^\$8\r\nskiplist`, `^\$8\r\nlistpack`,
+		"SORT leaves a sorted set in its encoding, Redis makes it a skip list"),
+	differs("sort|sort_ro", `\x00`, `\x00`,
+		"ALPHA compares all bytes, in Redis a NUL ends a text"),
 	differs("object\\|encoding|object", `^\$9\r\nquicklist`, `^\$8\r\nlistpack`,
 		"since 7.2 small lists are listpacks"),
 }
