@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -408,5 +409,76 @@ func BenchmarkEvict(b *testing.B) {
 			}
 			b.ReportMetric(float64(s.Evicted())/float64(b.N), "evictions/op")
 		})
+	}
+}
+
+// TestEvictionConcurrent lets several write beyond the limit, which moves, while others flush and exchange databases.
+func TestEvictionConcurrent(t *testing.T) {
+	s := New(Options{Shards: 8, Databases: 3, Seed: 1})
+	defer s.Close()
+	o := DefaultEviction()
+	o.Limit, o.Policy, o.Tenacity = 200_000, AllKeysLRU, 0
+	s.SetEviction(o)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		gate, tx := s.NewGate(), s.NewTx()
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			rnd := rand.New(rand.NewPCG(uint64(g), 9))
+			for i := range 3000 {
+				gate.Enter()
+				if tx.MakeRoom() {
+					key := fmt.Appendf(nil, "key:%d", rnd.IntN(20_000))
+					tx.Begin(rnd.IntN(3))
+					tx.LockKey(key)
+					tx.SetText(key, make([]byte, rnd.IntN(300)), tx.Now()+int64(rnd.IntN(200)))
+					tx.Unlock()
+				}
+				switch {
+				case i%500 == 0 && g == 0:
+					tx.Begin(0)
+					tx.Exclusive(gate, func() { tx.SwapDB(0, 1) })
+				case i%700 == 0 && g == 1:
+					tx.Begin(0)
+					tx.Exclusive(gate, func() { tx.Flush(2) })
+				}
+				gate.Leave()
+				if i%300 == 0 && g == 2 {
+					o := s.Eviction()
+					o.Limit = int64(100_000 + rnd.IntN(200_000))
+					o.Policy = Policy(rnd.IntN(8))
+					s.SetEviction(o)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	s.Close()
+	s.evictor.background.done.Wait()
+	tx := s.NewTx()
+	tx.Begin(0)
+	tx.LockAll()
+	defer tx.Unlock()
+	keys := int64(0)
+	for db := range 3 {
+		if u := tx.MemoryUse(db); u.Keys != s.Keys(db) {
+			t.Errorf("database %d has %d keys, counted %d", db, u.Keys, s.Keys(db))
+		}
+		keys += s.Keys(db)
+	}
+	s.memory.grain.Store(0)
+	for i := range s.shards {
+		for d := range s.shards[i].dbs {
+			if ks := s.shards[i].dbs[d].keys; ks != nil {
+				ks.account()
+			}
+		}
+	}
+	if got, want := s.memory.used.Load(), recount(s); got != want {
+		t.Errorf("counted %d bytes, there are %d", got, want)
+	}
+	if s.Evicted() == 0 || keys == 0 {
+		t.Errorf("%d keys evicted, %d left", s.Evicted(), keys)
 	}
 }
