@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -289,6 +291,47 @@ func TestFrame(t *testing.T) {
 	} {
 		if _, err := Restore(sealed(bad, Version70), &usual); err == nil || err == ErrPayload {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestStreamedClaims reads from sources that end soon after a large claim: nothing is allocated on its word.
+func TestStreamedClaims(t *testing.T) {
+	for name, b := range map[string]string{
+		"a string":                "\x00\x80\x1f\xff\xff\xffabc",
+		"compressed bytes":        "\x00\xc3\x80\x1f\xff\xff\xff\x80\x1f\xff\xff\xff\x00a",
+		"a listpack":              "\x10\x80\x1f\xff\xff\xff\xff\xff\xff\x1f",
+		"fields":                  "\x04\x81\x10\x00\x00\x00\x00\x00\x00\x00\x01a\x01b",
+		"a member of a large set": "\x02\x02\x01a\x80\x1f\xff\xff\xffb",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r := NewReader(strings.NewReader(b))
+		_, err := r.Value(Type(r.Byte()), &usual)
+		runtime.ReadMemStats(&after)
+		if err != io.ErrUnexpectedEOF {
+			t.Errorf("%s: %v", name, err)
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 8*readAhead {
+			t.Errorf("%s: %d bytes allocated for %d", name, used, len(b))
+		}
+	}
+}
+
+// TestSkipsEmpty goes on behind a collection without elements, as the loader of a file may.
+func TestSkipsEmpty(t *testing.T) {
+	for name, b := range map[string]string{
+		"a list": "\x01\x00", "a set": "\x02\x00", "a hash": "\x04\x00", "a scored set": "\x05\x00", "a quicklist": "\x12\x00",
+		"empty nodes": "\x12\x01\x02" + blob(lp()), "a listpack": "\x10" + blob(lp()), "an intset": "\x0b" + blob("\x02\x00\x00\x00\x00\x00\x00\x00"),
+		"a ziplist": "\x0d" + blob(zl()), "a scored ziplist": "\x0c" + blob(zl()), "a zipmap": "\x09" + blob("\x00\xff"),
+	} {
+		var r Reader
+		r.Reset([]byte(b + "\x00" + str("next")))
+		if _, err := r.Value(Type(r.Byte()), &usual); err != ErrEmpty {
+			t.Errorf("%s: %v", name, err)
+		}
+		if v, err := r.Value(Type(r.Byte()), &usual); err != nil || string(v.Text) != "next" {
+			t.Errorf("behind %s: %v, %q", name, err, v.Text)
 		}
 	}
 }
