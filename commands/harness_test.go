@@ -92,23 +92,26 @@ func (h *harness) EachClient(f func(*Conn)) {
 		f(c)
 	}
 }
-func (h *harness) CloseClient(c *Conn)                           { c.Closing = true }
-func (h *harness) Pause(int64, bool)                             {}
-func (h *harness) Paused(bool) bool                              { return false }
-func (h *harness) ClientBuffers(*Conn) Buffers                   { return Buffers{} }
-func (h *harness) Subscribe(*Conn, SubKind, []byte) bool         { return true }
-func (h *harness) Unsubscribe(*Conn, SubKind, []byte) bool       { return true }
-func (h *harness) Subscriptions(*Conn, SubKind) []string         { return nil }
-func (h *harness) Publish(*Conn, SubKind, []byte, []byte) int    { return 0 }
-func (h *harness) Channels(SubKind, []byte) []string             { return nil }
-func (h *harness) Subscribers(SubKind, []byte) int               { return 0 }
-func (h *harness) Patterns() int                                 { return 0 }
-func (h *harness) WriteInfo(io.Writer, *store.Tx, []string)      {}
-func (h *harness) MemoryReport(*store.Tx) MemoryReport           { return MemoryReport{Used: 1 << 20} }
-func (h *harness) PurgeMemory()                                  {}
-func (h *harness) AllocatorReport() string                       { return "test" }
-func (h *harness) Version() string                               { return "test" }
-func (*harness) ErrBusy() error { return ErrBusyScript }
+func (h *harness) CloseClient(c *Conn)                        { c.Closing = true }
+func (h *harness) Pause(int64, bool)                          {}
+func (h *harness) Paused(bool) bool                           { return false }
+func (h *harness) ClientBuffers(*Conn) Buffers                { return Buffers{} }
+func (h *harness) Subscribe(*Conn, SubKind, []byte) bool      { return true }
+func (h *harness) Unsubscribe(*Conn, SubKind, []byte) bool    { return true }
+func (h *harness) Subscriptions(*Conn, SubKind) []string      { return nil }
+func (h *harness) Publish(*Conn, SubKind, []byte, []byte) int { return 0 }
+func (h *harness) Channels(SubKind, []byte) []string          { return nil }
+func (h *harness) Subscribers(SubKind, []byte) int            { return 0 }
+func (h *harness) Patterns() int                              { return 0 }
+func (h *harness) WriteInfo(io.Writer, *store.Tx, []string)   {}
+func (h *harness) MemoryReport(*store.Tx) MemoryReport        { return MemoryReport{Used: 1 << 20} }
+func (h *harness) PurgeMemory()                               {}
+func (h *harness) AllocatorReport() string                    { return "test" }
+func (h *harness) Version() string                            { return "test" }
+func (h *harness) Detach(c *Conn, f func(l Lane) []byte) {
+	h.Deliver(nil, c, f(Lane{Gate: c.Gate, Tx: c.Tx, Meter: c.Meter}))
+}
+func (*harness) ErrBusy() error                                  { return ErrBusyScript }
 func (h *harness) SleepForDebug(d time.Duration)                 { h.clock.Advance(d) }
 func (h *harness) Shutdown(c *Conn, save, now, force bool) error { return nil }
 
