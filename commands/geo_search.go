@@ -237,12 +237,12 @@ func (q *geoQuery) run(c *Call) error {
 func (q *geoQuery) store(c *Call, found *geo.Found, n int) {
 	b := zset.NewBuilder()
 	for i := range n {
-		p := found.At(i)
+		p, member := found.At(i)
 		score := p.Score
 		if q.storeDist {
 			score = p.Dist / q.shape.Unit
 		}
-		b.Add(found.Member(p), score)
+		b.Add(member, score)
 	}
 	c.storeZSet(q.dst, b)
 }
@@ -256,11 +256,11 @@ func (q *geoQuery) reply(c *Call, found *geo.Found, n int) {
 	}
 	c.Array(n)
 	for i := range n {
-		p := found.At(i)
+		p, member := found.At(i)
 		if parts > 1 {
 			c.Array(parts)
 		}
-		c.Bulk(found.Member(p))
+		c.Bulk(member)
 		if q.withDist {
 			c.distance(p.Dist / q.shape.Unit)
 		}
@@ -268,7 +268,7 @@ func (q *geoQuery) reply(c *Call, found *geo.Found, n int) {
 			c.Int(int64(p.Score))
 		}
 		if q.withCoord {
-			c.position(p.Lon, p.Lat)
+			c.position(geo.Position(p.Score))
 		}
 	}
 }

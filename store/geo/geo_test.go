@@ -189,10 +189,12 @@ func TestShortcuts(t *testing.T) {
 // points is a sorted set.
 type points []uint64
 
-func (p points) EachScore(min, max float64, f func(member []byte, score float64) bool) {
-	for i, _ := slices.BinarySearch(p, uint64(min)); i < len(p) && float64(p[i]) < max; i++ {
-		if !f(strconv.AppendUint(nil, p[i], 10), float64(p[i])) {
-			return
+func (p points) EachScore(ranges [][2]float64, f func(member []byte, score float64) bool) {
+	for _, r := range ranges {
+		for i, _ := slices.BinarySearch(p, uint64(r[0])); i < len(p) && float64(p[i]) < r[1]; i++ {
+			if !f(strconv.AppendUint(nil, p[i], 10), float64(p[i])) {
+				return
+			}
 		}
 	}
 }
@@ -223,9 +225,9 @@ func TestSearchFindsAll(t *testing.T) {
 		found.Search(all, &s, true, 0)
 		var got []uint64
 		for i := range found.Len() {
-			q := found.At(i)
-			if got = append(got, uint64(q.Score)); string(found.Member(q)) != fmt.Sprint(uint64(q.Score)) {
-				t.Fatalf("member %q has score %v", found.Member(q), q.Score)
+			q, member := found.At(i)
+			if got = append(got, uint64(q.Score)); string(member) != fmt.Sprint(uint64(q.Score)) {
+				t.Fatalf("member %q has score %v", member, q.Score)
 			}
 		}
 		if slices.Sort(got); !slices.Equal(got, want) {
@@ -274,12 +276,12 @@ func TestSort(t *testing.T) {
 		f.Sort(n, far)
 		seen := map[*Point]bool{}
 		for i := range size {
-			p := f.At(i)
+			p, _ := f.At(i)
 			seen[p] = true
 			if i < n && p.Dist != want[i] {
 				t.Fatalf("%d of %d: number %d is %v, want %v", n, size, i, p.Dist, want[i])
 			}
-			if n >= size && i > 0 && p.Dist == f.At(i-1).Dist && f.order[i].index < f.order[i-1].index {
+			if n >= size && i > 0 && f.order[i].dist == f.order[i-1].dist && f.order[i].index < f.order[i-1].index {
 				t.Fatalf("number %d is not where it was", i)
 			}
 		}
@@ -373,8 +375,9 @@ func TestNoAllocation(t *testing.T) {
 		found.Reset()
 		found.Search(src, &s, true, 0)
 		found.Sort(10, false)
-		p := found.At(0)
-		AppendCoordinate(AppendDistance(buf, p.Dist), p.Lon)
+		p, _ := found.At(0)
+		lon, _ := Position(p.Score)
+		AppendCoordinate(AppendDistance(buf, p.Dist), lon)
 	}); n > 1 { // the source as an interface
 		t.Errorf("%v allocations", n)
 	}
@@ -383,10 +386,12 @@ func TestNoAllocation(t *testing.T) {
 // quiet is points whose members cost nothing.
 type quiet struct{ points }
 
-func (q quiet) EachScore(min, max float64, f func(member []byte, score float64) bool) {
-	for i, _ := slices.BinarySearch(q.points, uint64(min)); i < len(q.points) && float64(q.points[i]) < max; i++ {
-		if !f(nil, float64(q.points[i])) {
-			return
+func (q quiet) EachScore(ranges [][2]float64, f func(member []byte, score float64) bool) {
+	for _, r := range ranges {
+		for i, _ := slices.BinarySearch(q.points, uint64(r[0])); i < len(q.points) && float64(q.points[i]) < r[1]; i++ {
+			if !f(nil, float64(q.points[i])) {
+				return
+			}
 		}
 	}
 }

@@ -8,12 +8,11 @@ import (
 	"unsafe"
 )
 
-// Point is a member found by a search. Its name is Found.Member of it.
+// Point is a member found by a search. Its place is the Position of its score.
 type Point struct {
-	Lon, Lat float64
-	Dist     float64 // from the centre of the shape, if the search wanted it
-	Score    float64
-	at, len  int // the name, in Found.text
+	Score float64
+	Dist  float64 // from the centre of the shape, if the search wanted it
+	end   int     // of the name, in Found.text, where the point before left off
 }
 
 // Found collects the results of a search, which may be many: it holds no pointers to single ones, and is good for further
@@ -27,6 +26,7 @@ type Found struct {
 	shape  prepared
 	wanted bool
 	limit  int
+	ranges [9][2]float64
 	visit  func(member []byte, score float64) bool
 }
 
@@ -38,9 +38,9 @@ type place struct {
 
 // Source is a sorted set.
 type Source interface {
-	// EachScore calls f for the members with scores from min on and below max, upwards, until f returns false. member is
-	// valid until f returns.
-	EachScore(min, max float64, f func(member []byte, score float64) bool)
+	// EachScore calls f for the members with scores in ranges, whose first number belongs to them and whose second does
+	// not: of one range after the other, and upwards in each, until f returns false. member is valid until f returns.
+	EachScore(ranges [][2]float64, f func(member []byte, score float64) bool)
 }
 
 // keep bounds the memory in bytes that an idle Found holds on to, of each kind.
@@ -62,16 +62,19 @@ func reuse[T any](v []T) []T {
 // Len returns the number of points.
 func (r *Found) Len() int { return len(r.points) }
 
-// At returns point i, in the order of the search or, after Sort, of the distances.
-func (r *Found) At(i int) *Point {
+// At returns point i, in the order of the search or, after Sort, of the distances, and its member. Both are valid until
+// Reset.
+func (r *Found) At(i int) (p *Point, member []byte) {
 	if len(r.order) > 0 {
 		i = r.order[i].index
 	}
-	return &r.points[i]
+	start := 0
+	if i > 0 {
+		start = r.points[i-1].end
+	}
+	p = &r.points[i]
+	return p, r.text[start:p.end]
 }
-
-// Member returns the name of a point. It is valid until Reset.
-func (r *Found) Member(p *Point) []byte { return r.text[p.at : p.at+p.len] }
 
 // Search adds the members of src in the shape, in the order of the cells searched and of the scores in each; at most
 // limit of them if it is not 0. Distances are computed if they are wanted.
@@ -84,18 +87,19 @@ func (r *Found) Search(src Source, s *Shape, wanted bool, limit int) {
 	if r.visit == nil {
 		r.visit = r.take
 	}
-	for i := 0; i < n && len(r.points) < r.limit; i++ {
+	for i := range n {
 		from, to := cells[i].scores()
-		src.EachScore(from, to, r.visit)
+		r.ranges[i] = [2]float64{from, to}
 	}
+	src.EachScore(r.ranges[:n], r.visit)
 }
 
 // take adds a member that is in the shape, and reports whether there is room for more.
 func (r *Found) take(member []byte, score float64) bool {
 	lon, lat := Position(score)
 	if dist, in := r.shape.test(lon, lat, r.wanted); in {
-		r.points = append(r.points, Point{lon, lat, dist, score, len(r.text), len(member)})
 		r.text = append(r.text, member...)
+		r.points = append(r.points, Point{score, dist, len(r.text)})
 	}
 	return len(r.points) < r.limit
 }

@@ -134,9 +134,101 @@ func (l *List) FromScore(s float64) Ref {
 	return x.link(0).next
 }
 
+// FromScores is FromScore for several scores, which must ascend: each search goes on where the one before ended, so that
+// neighbours cost little.
+func (l *List) FromScores(scores []float64, refs []Ref) {
+	var path [MaxHeight]*node // per height the last node before the place
+	top := l.height - 1
+	for i := range l.height {
+		path[i] = l.top()
+	}
+	for j, s := range scores {
+		i := 0
+		if j == 0 {
+			i = top
+		}
+		for i < top {
+			if next := path[i].link(i).next; next == None || !(l.node(next).score < s) {
+				break
+			}
+			i++
+		}
+		x, stop := path[i], None
+		for ; i >= 0; i-- {
+			for k := x.link(i); k.next != stop; k = x.link(i) {
+				y := l.node(k.next)
+				if !(y.score < s) {
+					stop = k.next
+					break
+				}
+				x = y
+			}
+			path[i] = x
+		}
+		refs[j] = x.link(0).next
+	}
+}
+
 // Element returns all there is to an element, and the one after it: one look at the node instead of three.
 func (l *List) Element(r Ref) (member []byte, score float64, next Ref) {
 	x := l.node(r)
 	m := x.member()
 	return m[:len(m):len(m)], x.score, x.link(0).next
+}
+
+// Ahead is how many elements NextMany can return, about.
+const Ahead = lanes * laneLen
+
+// lanes and laneLen: a lane leads from one node of height 3 to the next, 16 elements on average.
+const (
+	lanes     = 6
+	laneLevel = 2
+	laneLen   = 16
+)
+
+// NextMany appends to buf the elements from r on, r itself included, and returns the one after them, None at the end.
+// The nodes of a long list are all over the memory, and each names the next: one after the other they cost a cache miss
+// each. So a walk goes along links that skip, and then down several lanes at once, whose misses overlap.
+func (l *List) NextMany(r Ref, buf []Ref) (out []Ref, next Ref) {
+	var heads [lanes + 1]Ref
+	n := 0
+	for x := r; ; n++ {
+		heads[n] = x
+		if x == None || n == lanes {
+			break
+		}
+		y := l.node(x)
+		if y.height() <= laneLevel { // only at the very start of a walk
+			heads[1], n = y.link(0).next, 1
+			break
+		}
+		x = y.link(laneLevel).next
+	}
+	if n == 1 {
+		for x := r; x != heads[1]; x = l.node(x).link(0).next {
+			buf = append(buf, x)
+		}
+		return buf, heads[1]
+	}
+	var lane [lanes][4 * laneLen]Ref
+	var lens [lanes]int
+	at := heads
+	for busy := true; busy; {
+		busy = false
+		for i := range n {
+			if at[i] != heads[i+1] && lens[i] < len(lane[i]) {
+				lane[i][lens[i]] = at[i]
+				lens[i]++
+				at[i] = l.node(at[i]).link(0).next
+				busy = true
+			}
+		}
+	}
+	for i := range n {
+		buf = append(buf, lane[i][:lens[i]]...)
+		for x := at[i]; x != heads[i+1]; x = l.node(x).link(0).next { // a lane of unusual length
+			buf = append(buf, x)
+		}
+	}
+	return buf, heads[n]
 }
