@@ -37,6 +37,10 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 		}
 	}
 	switch {
+	case err == nil && !k.foreseeable():
+		c.LastCmd = spec
+		t.detach(c, k, mode)
+		return Suspended
 	case err == nil:
 		c.LastCmd = spec
 		err = t.run(c, k)

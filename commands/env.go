@@ -30,6 +30,9 @@ type Env interface {
 	Broker
 	Insight
 
+	// Detach runs f in a lane of its own, and delivers to c, whose request is Suspended, what f returns. c is f's alone
+	// until then.
+	Detach(c *Conn, f func(l Lane) []byte)
 	// ErrBusy is the reply to what cannot run while a script takes too long.
 	ErrBusy() error
 	// SleepForDebug blocks the caller's loop (DEBUG SLEEP).

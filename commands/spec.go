@@ -103,7 +103,10 @@ type Spec struct {
 	MoreKeys func(args [][]byte, dst []KeyPos) []KeyPos
 	// Strays reports whether a request may touch keys that none of its arguments is, such as those made of what values
 	// contain; nil: it never does.
-	Strays     func(args [][]byte) bool
+	Strays func(args [][]byte) bool
+	// Endless reports whether the end of a request cannot be foreseen: then it runs away from the client's loop; nil: it
+	// always can.
+	Endless    func(c *Call) bool
 	Flags      Flags
 	Group      Group
 	Category   string // ACL categories instead of the group's, separated by spaces

@@ -301,7 +301,10 @@ func (l *loop) settle() {
 				(*s.owner.Load()).knock(s) // moved meanwhile: its fields are not ours any more
 				continue
 			}
-			if s.gone {
+			if s.ended {
+				s.end(l.lane)
+			}
+			if s.gone || p.left {
 				continue
 			}
 			if p.feed(s, nil) == gnet.Close {

@@ -83,6 +83,7 @@ type Server struct {
 	clients   clients
 	lanes     lanes
 	pause     pause
+	detached  detached
 	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
 	collector collector
@@ -140,6 +141,7 @@ func Open(o Options) (*Server, error) {
 	s.readEviction()
 	s.fitDescriptors()
 	s.lanes.init(s)
+	s.detached.init(s)
 	s.clients.init()
 	var err error
 	if s.loops, err = startLoops(s, int(s.cfg.Int("io-threads").Load())); err != nil {
@@ -205,6 +207,7 @@ func (s *Server) shutDown() {
 	s.listeners.close()
 	s.loops.freeze()
 	s.entry.Wait()
+	s.detached.close()
 	s.clients.each(func(c *session) { c.post(note{kind: noteClose}) })
 	s.loops.close()
 	s.clients.waitEmpty(2 * time.Second)

@@ -29,12 +29,17 @@ type session struct {
 
 	charged int64 // bytes of its buffers, as the server knows them
 
-	waiting  bool // a command waits for its keys
-	paused   bool // the next request waits for the end of CLIENT PAUSE
-	slow     bool // it kept its loop busy for too long
-	hold     bool // too much output waits: no input is worked on
-	killed   bool // closing because others want it
-	gone     bool // closed; nothing must be done any more
+	waiting  bool        // a command waits for its keys
+	paused   bool        // the next request waits for the end of CLIENT PAUSE
+	slow     bool        // it kept its loop busy for too long
+	hold     bool        // too much output waits: no input is worked on
+	killed   bool        // closing because others want it
+	gone     bool        // closed; nothing must be done any more
+	away     bool        // run by a lane of its own (detach.go)
+	back     atomic.Bool // away is over; set by that lane
+	overrun  bool        // more input came while it was away than may wait
+	ended    bool        // closed while it was away
+	errand   func(l commands.Lane) []byte
 	busy     bool // of the input being handled: an exclusive operation takes too long, and nothing waits for it
 	overSoft time.Duration
 }
@@ -86,6 +91,10 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	if s.gone {
 		return nil, false
 	}
+	if s.isAway() {
+		s.stay(input)
+		return nil, false
+	}
 	// Inside the gate and only there: CLIENT LIST of another session looks at this one while all gates are closed.
 	c := &s.conn
 	s.busy = s.srv.enter(l)
@@ -97,6 +106,11 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	if len(input) > 0 {
 		l.stats.Add(stats.NetInput, int64(len(input)))
 	}
+	if s.overrun {
+		s.srv.log.Warningf("Closing client that reached max query buffer length: %s", c.Addr)
+		s.srv.stats.Add(stats.QueryBufferKills, 1)
+		s.overrun, c.Closing = false, true
+	}
 	if !c.Closing {
 		more = s.process(l, input)
 	}
@@ -104,6 +118,9 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
 	s.srv.leave(l, s.busy)
+	if s.errand != nil {
+		s.depart()
+	}
 	if cap(out) <= keepOut {
 		l.out = out
 	}
@@ -215,6 +232,10 @@ func (s *session) attacked() {
 // end lets go of everything; the owner calls it once, when the connection is closed.
 func (s *session) end(l *lane) {
 	if s.gone {
+		return
+	}
+	if s.isAway() {
+		s.ended = true // who looks after it when it is back ends it
 		return
 	}
 	s.gone = true

@@ -107,6 +107,9 @@ func (t *stream) run(s *session, input <-chan []byte) {
 			more = t.step(s, nil)
 		}
 	}
+	for s.isAway() {
+		<-t.work
+	}
 	l := t.srv.lanes.get()
 	s.end(l)
 	t.srv.lanes.put(l)
