@@ -44,6 +44,9 @@ func openWith(t testing.TB, o Options, s ...string) *Server {
 	t.Cleanup(func() {
 		closeServer(t, srv)
 		settled(t, goroutines, files)
+		if n := srv.memory.clients.Load(); n != 0 {
+			t.Errorf("%d bytes are still counted for clients that have gone", n)
+		}
 	})
 	return srv
 }
