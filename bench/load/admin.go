@@ -69,6 +69,9 @@ func Flush(ctx context.Context, addr string) error {
 
 // Missing returns which of the commands, "MEMORY PURGE" among them for a subcommand, the server at addr does not know.
 func Missing(ctx context.Context, addr string, commands ...string) ([]string, error) {
+	if len(commands) == 0 {
+		return nil, nil // COMMAND INFO of nothing would list everything
+	}
 	c, err := dialAdmin(ctx, addr)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,8 @@
 //
 // It owns the generators of cmd/pulse-bench:
 //
-//	Drive        closed-loop raw requests from Sources: single commands (Workloads, TypeWorkloads) and bulk fills
+//	Drive        closed-loop raw requests from Sources: single commands (Workloads, TypeWorkloads, ScriptWorkloads)
+//	             and bulk fills
 //	OpenLoop     GETs at a fixed rate, answered or not
 //	RunPattern   the pattern packages beside this one, through go-redis
 //	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply

@@ -15,29 +15,44 @@ import (
 
 	"github.com/streampulse/pulse/bench/broadcast"
 	"github.com/streampulse/pulse/bench/leaderboard"
+	"github.com/streampulse/pulse/bench/lock"
 	"github.com/streampulse/pulse/bench/profile"
 	"github.com/streampulse/pulse/bench/ratelimit"
+	"github.com/streampulse/pulse/bench/schedule"
 	"github.com/streampulse/pulse/bench/taskqueue"
 	"github.com/streampulse/pulse/bench/transfer"
 )
 
 // Pattern is one of the product's uses of the server, driven through its package and go-redis.
 type Pattern struct {
-	Name string
-	Does string // what one operation is
-	// start prepares the pattern for clients concurrent callers and returns one operation, which client number c
-	// repeats, and what to do at the end.
-	start func(ctx context.Context, rdb *redis.Client, clients int) (op func(ctx context.Context, c int, rnd *rand.Rand) error, stop func() error, err error)
+	Name  string
+	Does  string // what one operation is
+	start starter
+
+	Commands []string // that not every server knows
 }
+
+// scripts are the commands of patterns that decide in the server.
+var scripts = []string{"EVAL", "EVALSHA"}
+
+// A starter prepares a pattern for clients concurrent callers and returns one operation, which client number c repeats,
+// and what to do at the end.
+type starter func(ctx context.Context, rdb *redis.Client, clients int) (op operation, stop func() error, err error)
+
+type operation = func(ctx context.Context, c int, rnd *rand.Rand) error
 
 // Patterns are all patterns, in the order of the table.
 var Patterns = []Pattern{
-	{"ratelimit", "count a request of one of 10 000 addresses, 60 a minute", startRateLimit},
-	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile},
-	{"leaderboard", "like one of 10 000 posts, 1 in 10 a read of the top ten", startLeaderboard},
-	{"taskqueue", "push a task and wait until one of 8 workers has done it", startTaskQueue},
-	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast},
-	{"transfer", "move an amount between two of 1000 accounts", startTransfer},
+	{"ratelimit", "count a request of one of 10 000 addresses, 60 a minute", limiting(ratelimit.NewFixedWindow), nil},
+	{"ratelimit-log", "the same by a sliding log", limiting(ratelimit.NewSlidingLog), scripts},
+	{"ratelimit-gcra", "the same by GCRA", limiting(limitGCRA), scripts},
+	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile, nil},
+	{"leaderboard", "like one of 10 000 posts, 1 in 10 a read of the top ten", startLeaderboard, nil},
+	{"taskqueue", "push a task and wait until one of 8 workers has done it", startTaskQueue, nil},
+	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast, nil},
+	{"lock", "take and give back one of 1000 locks", startLock, scripts},
+	{"schedule", "add a job that is due at once and wait until one of 8 workers has done it", startSchedule, scripts},
+	{"transfer", "move an amount between two of 1000 accounts", startTransfer, nil},
 }
 
 const (
@@ -45,6 +60,7 @@ const (
 	listeners    = 8
 	patternItems = 10_000
 	accounts     = 1000
+	locks        = 1000
 )
 
 // RunPattern repeats p from clients goroutines for d. The server should be empty before and should be emptied after.
@@ -89,16 +105,20 @@ func RunPattern(ctx context.Context, addr string, p Pattern, clients int, d time
 	return total, nil
 }
 
-type operation = func(ctx context.Context, c int, rnd *rand.Rand) error
-
 func nothing() error { return nil }
 
-func startRateLimit(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
-	l, err := ratelimit.NewFixedWindow(rdb, "rate:", 60, time.Minute)
-	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
-		_, err := l.Allow(ctx, strconv.Itoa(rnd.IntN(patternItems)))
-		return err
-	}, nothing, err
+func limiting(make func(redis.UniversalClient, string, int, time.Duration) (ratelimit.Limiter, error)) starter {
+	return func(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+		l, err := make(rdb, "rate:", 60, time.Minute)
+		return func(ctx context.Context, _ int, rnd *rand.Rand) error {
+			_, err := l.Allow(ctx, strconv.Itoa(rnd.IntN(patternItems)))
+			return err
+		}, nothing, err
+	}
+}
+
+func limitGCRA(rdb redis.UniversalClient, prefix string, limit int, window time.Duration) (ratelimit.Limiter, error) {
+	return ratelimit.NewGCRA(rdb, prefix, limit, window, limit)
 }
 
 func startProfile(ctx context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
@@ -230,6 +250,50 @@ func startBroadcast(ctx context.Context, rdb *redis.Client, clients int) (operat
 	stop := func() error {
 		cancel()
 		wg.Wait()
+		return errors.Join(errs...)
+	}
+	return op, stop, nil
+}
+
+func startLock(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+	l := lock.New(rdb, "lock:")
+	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
+		lk, err := l.Acquire(ctx, strconv.Itoa(rnd.IntN(locks)), time.Minute)
+		if err != nil {
+			return err
+		}
+		return lk.Release(ctx)
+	}, nothing, nil
+}
+
+func startSchedule(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+	q := schedule.New(rdb, "jobs")
+	done := signals(clients)
+	added := make([]int, clients) // how many jobs each client has added; ids are not used twice
+	wctx, cancel := context.WithCancel(ctx)
+	errs := make([]error, taskWorkers)
+	var wg sync.WaitGroup
+	for w := range taskWorkers {
+		wg.Go(func() {
+			errs[w] = q.Work(wctx, time.Minute, func(_ context.Context, j *schedule.Job) error {
+				if c, err := strconv.Atoi(j.Payload); err == nil && c >= 0 && c < clients {
+					done[c] <- struct{}{}
+				}
+				return nil
+			})
+		})
+	}
+	op := func(ctx context.Context, c int, _ *rand.Rand) error {
+		added[c]++
+		client := strconv.Itoa(c)
+		if err := q.In(ctx, client+":"+strconv.Itoa(added[c]), client, 0); err != nil {
+			return err
+		}
+		return await(ctx, done[c])
+	}
+	stop := func() error {
+		cancel()
+		wg.Wait() // those that wait do so for a second at most
 		return errors.Join(errs...)
 	}
 	return op, stop, nil

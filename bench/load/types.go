@@ -58,6 +58,9 @@ func TypeShape(scale float64, valueSize int) Shape {
 // Commands returns what a server must know to run w on its data.
 func (w Workload) Commands() []string {
 	names := []string{strings.Fields(w.Command)[0]}
+	if w.script != nil {
+		names = append(names, "SCRIPT LOAD")
+	}
 	switch w.Data {
 	case Counts:
 		names = append(names, "PFADD", "PFCOUNT")

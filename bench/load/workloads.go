@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Shape says how much data a workload touches.
@@ -49,6 +51,8 @@ type Workload struct {
 	Data    Dataset
 	Fresh   bool // each round starts from Data anew, because a round changes what it works on
 	Slow    bool // takes a server so long that few clients are enough
+
+	script *redis.Script // what EVALSHA in Command asks for
 }
 
 // Workloads are the single-command workloads. Hashes, sets and small sorted sets are many with up to 100 members each;
@@ -100,7 +104,7 @@ type Options struct {
 	Seed     uint64
 }
 
-// Run sends w to addr, whose data must be in place.
+// Run sends w to addr, whose data must be in place, and which must know w's script.
 func (w Workload) Run(ctx context.Context, addr string, s Shape, o Options) (*Result, error) {
 	switch w.Data {
 	case Lists:

@@ -53,7 +53,7 @@ type config struct {
 	json, md string // files to write
 }
 
-var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry", typesMemorySuite, typesSuite, gcSuite}
+var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry", typesMemorySuite, typesSuite, gcSuite, scriptsSuite}
 
 // scaledSuites are those that --scale makes smaller.
 var scaledSuites = []string{typesMemorySuite, typesSuite, gcSuite}
@@ -74,7 +74,7 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	fs.DurationVar(&c.duration, "duration", time.Second, "length of a round; suite gc takes four times that")
 	fs.Int64Var(&c.requests, "requests", 0, "requests of a round of single commands, instead of a length")
 	fs.IntVar(&c.clients, "clients", 50, "connections")
-	fs.IntVar(&c.pipeline, "pipeline", 16, "requests in flight on a connection, in suites throughput and types")
+	fs.IntVar(&c.pipeline, "pipeline", 16, "requests in flight on a connection, in suites throughput, types and scripts")
 	fs.IntVar(&c.threads, "threads", 1, "threads of the client")
 	fs.Uint64Var(&c.keys, "keys", 1_000_000, "distinct keys")
 	fs.Uint64Var(&c.memoryKeys, "memory-keys", 5_000_000, "keys of suite memory")
@@ -139,8 +139,9 @@ func (c *config) check() error {
 func known(name string) bool {
 	_, plain := load.Find(name)
 	_, typed := load.FindTyped(name)
+	_, scripted := load.FindScript(name)
 	_, holding := load.FindHolding(name)
-	return plain || typed || holding
+	return plain || typed || scripted || holding
 }
 
 func main() {

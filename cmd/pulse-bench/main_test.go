@@ -106,6 +106,27 @@ func TestTypeSuites(t *testing.T) {
 	}
 }
 
+func TestScriptsSuite(t *testing.T) {
+	if !spawn.Have("redis-server") {
+		t.Skip("no redis-server on PATH")
+	}
+	var out strings.Builder
+	args := "--spawn --server-a redis-server --suite scripts --rounds 1 --duration 20ms --keys 1000 --clients 4"
+	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range load.ScriptWorkloads {
+		if !strings.Contains(out.String(), w.Name) {
+			t.Errorf("no row for %s", w.Name)
+		}
+	}
+	out.Reset()
+	err := run(t.Context(), append(strings.Fields(args), "--server-b", "redis-server --rename-command EVALSHA x"), &out, io.Discard)
+	if err != nil || !strings.Contains(out.String(), "Not measured: scripts GCRA: B does not know EVALSHA.\n") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 // What a server does not know is left out with a line, and a server that was there is not weighed.
 func TestWhatCannotRunIsSaid(t *testing.T) {
 	if !spawn.Have("redis-server") {

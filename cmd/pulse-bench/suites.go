@@ -58,6 +58,8 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 			err = b.types(ctx)
 		case gcSuite:
 			err = b.gc(ctx)
+		case scriptsSuite:
+			err = b.scripts(ctx)
 		}
 		if err != nil {
 			return &b.report, fmt.Errorf("suite %s: %w", s, err)
@@ -74,15 +76,18 @@ func (b *bench) wanted(name string) bool {
 // workloads returns what a suite of single commands runs.
 func (b *bench) workloads(suite string) []load.Workload {
 	all := load.Workloads
-	if suite == typesSuite {
+	switch suite {
+	case typesSuite:
 		all = load.TypeWorkloads
+	case scriptsSuite:
+		all = load.ScriptWorkloads
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(w load.Workload) bool {
 		return !b.wanted(w.Name) || suite == nopipeSuite && !slices.Contains(nopipeWorkloads, w.Name)
 	})
 }
 
-// shape is the data of suites throughput and nopipe.
+// shape is the data of suites throughput, nopipe and scripts.
 func (b *bench) shape() load.Shape {
 	supply := uint64(min(maxPopSupply, b.cfg.duration.Seconds()*popsPerSecond))
 	if b.cfg.requests > 0 {
@@ -96,7 +101,7 @@ func (b *bench) steps() int {
 	n := 0
 	for _, s := range b.cfg.suites {
 		switch s {
-		case "throughput", nopipeSuite, typesSuite:
+		case "throughput", nopipeSuite, typesSuite, scriptsSuite:
 			n += b.cfg.rounds * len(b.workloads(s))
 		case "patterns":
 			for _, p := range load.Patterns {
@@ -189,6 +194,9 @@ func (b *bench) commands(ctx context.Context, suite string, pipeline int, worklo
 			laid = w.Data
 		}
 		for _, t := range b.targets {
+			if err := w.LoadScript(ctx, t.server.Addr); err != nil {
+				return t.explain(err)
+			}
 			warm := opts
 			warm.Duration, warm.Requests = min(warmUp, b.cfg.duration), 0
 			if _, err := w.Run(ctx, t.server.Addr, shape, warm); err != nil {
@@ -245,6 +253,13 @@ func (b *bench) handoff(ctx context.Context) error {
 func (b *bench) patterns(ctx context.Context) error {
 	for _, p := range load.Patterns {
 		if !b.wanted(p.Name) {
+			continue
+		}
+		ok, err := b.able(ctx, "pattern "+p.Name, p.Commands)
+		if err != nil {
+			return err
+		}
+		if !ok {
 			continue
 		}
 		rounds, err := b.rounds(ctx, "pattern "+p.Name, b.cfg.rounds, func(ctx context.Context, t *target) (Round, error) {

@@ -11,11 +11,12 @@ import (
 	"github.com/streampulse/pulse/bench/load"
 )
 
-// The suites for data types.
+// The suites for data types and for scripts: what a server may not know of.
 const (
 	typesMemorySuite = "types-memory"
 	typesSuite       = "types"
 	gcSuite          = "gc"
+	scriptsSuite     = "scripts"
 )
 
 const (
@@ -147,9 +148,19 @@ func (b *bench) purging(ctx context.Context) ([]bool, error) {
 
 // types runs single commands on large values.
 func (b *bench) types(ctx context.Context) error {
+	return b.ableCommands(ctx, typesSuite, load.TypeShape(b.cfg.scale, b.cfg.valueSize))
+}
+
+// scripts runs scripts on many keys.
+func (b *bench) scripts(ctx context.Context) error {
+	return b.ableCommands(ctx, scriptsSuite, b.shape())
+}
+
+// ableCommands runs the workloads of a suite that both servers know the commands of.
+func (b *bench) ableCommands(ctx context.Context, suite string, shape load.Shape) error {
 	var run []load.Workload
-	for _, w := range b.workloads(typesSuite) {
-		ok, err := b.able(ctx, typesSuite+" "+w.Name, w.Commands())
+	for _, w := range b.workloads(suite) {
+		ok, err := b.able(ctx, suite+" "+w.Name, w.Commands())
 		if err != nil {
 			return err
 		}
@@ -157,7 +168,7 @@ func (b *bench) types(ctx context.Context) error {
 			run = append(run, w)
 		}
 	}
-	if err := b.commands(ctx, typesSuite, b.cfg.pipeline, run, load.TypeShape(b.cfg.scale, b.cfg.valueSize)); err != nil {
+	if err := b.commands(ctx, suite, b.cfg.pipeline, run, shape); err != nil {
 		return err
 	}
 	return b.flushAll(ctx)
