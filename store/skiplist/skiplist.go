@@ -4,7 +4,7 @@
 //
 // A List orders elements by score, then by the bytes of the member, ascending. It keeps what it is given: that no member
 // appears twice and no score is NaN is the caller's duty, who usually has an index from member to Ref beside it. A Ref
-// names an element from its Insert to its removal; a changed score does not change it. Slices got from Member are valid
+// names an element from its Insert to its removal, or until Shed says that it moved; a changed score does not change it. Slices got from Member are valid
 // until that element is removed. A List is not safe for concurrent use.
 //
 // # Layout
@@ -21,8 +21,8 @@
 //
 // The block of a removed element goes to a free list of its exact size and serves the next of that size. Rejected: the
 // arena's own evacuation, since each move costs a search to mend up to height links, for churn that nearly always asks
-// for the sizes it has just given back. What an ever changing mix of sizes leaves unused is shed by the owner with
-// Clone, once Wasteful says so.
+// for the sizes it has just given back. When a list has shrunk to a quarter, Shed moves what is left into new memory, a
+// few elements with each change, so that no single change of a large list takes long.
 //
 // Source of the structure: Pugh, "A skip list cookbook" (1990), with p = 1/4.
 package skiplist
@@ -80,6 +80,7 @@ type List struct {
 	free   []Ref // by size in units of 8 bytes, the first free block
 	idle   int   // bytes of free blocks
 	seed   uint64
+	shed   shed
 }
 
 // New returns an empty list. seed decides the heights of its nodes: draw it where members come from outside.
@@ -90,9 +91,6 @@ func (l *List) Len() int { return l.n }
 
 // Bytes returns the memory held, in bytes.
 func (l *List) Bytes() int { return int(unsafe.Sizeof(*l)) + l.blocks.Space() + 4*cap(l.free) }
-
-// Wasteful reports whether most of the memory is free blocks, and enough of it to be worth a Clone.
-func (l *List) Wasteful() bool { return l.idle > 256<<10 && l.idle > l.blocks.Space()/4*3 }
 
 func (l *List) top() *node { return (*node)(unsafe.Pointer(&l.head)) }
 
@@ -184,7 +182,7 @@ func (l *List) alloc(height int, score float64, member []byte) (Ref, *node) {
 // release takes back the block of a node that is not linked any more.
 func (l *List) release(r Ref, x *node) {
 	size := x.size()
-	if size >= ownChunk {
+	if size >= ownChunk || l.shed.on {
 		l.blocks.Free(r, size)
 		return
 	}
@@ -256,6 +254,9 @@ func (l *List) splice(p *path, r Ref, x *node) {
 // unlink takes out x, the element right behind p, which stays the place where it was.
 func (l *List) unlink(p *path, r Ref, x *node) {
 	h := x.height()
+	if r == l.shed.next {
+		l.shed.next = x.link(0).next
+	}
 	for i := range l.height {
 		k := p.link[i]
 		if i < h {

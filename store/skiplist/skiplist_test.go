@@ -200,11 +200,70 @@ func TestChurnReusesMemory(t *testing.T) {
 		t.Errorf("%d bytes have become %d", before, after)
 	}
 	l.DeleteRange(0, 9900, func(Ref) {})
-	if !l.Wasteful() {
-		t.Error("a list that has lost nearly all elements is not wasteful")
-	}
 	if c := l.Clone(func(Ref, []byte) {}); c.Bytes() > before/10 {
 		t.Errorf("%d bytes in the clone of 100 elements", c.Bytes())
+	}
+	for range 1000 {
+		l.Shed(4, func(from, to Ref) {})
+	}
+	if after := l.Bytes(); after > before/3 {
+		t.Errorf("%d bytes have become %d", before, after)
+	}
+}
+
+// A list that shrinks gives its memory back step by step, whatever else happens meanwhile.
+func TestShed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	l := New(1)
+	members := map[Ref]string{}
+	insert := func(i int) {
+		m := fmt.Sprintf("member:%08d", i)
+		if i%5000 == 7 {
+			m += strings.Repeat("x", 9000)
+		}
+		r := l.Insert(float64(rng.IntN(1000)), []byte(m))
+		if _, ok := members[r]; ok {
+			t.Fatalf("two elements are %d", r)
+		}
+		members[r] = m
+	}
+	const n = 30_000
+	for i := range n {
+		insert(i)
+	}
+	full, moves := l.Bytes(), 0
+	for i := n; len(members) > n/20; i++ {
+		switch rng.IntN(8) {
+		case 0:
+			insert(i)
+		case 1:
+			l.SetScore(l.At(rng.IntN(l.Len())), float64(rng.IntN(1000)))
+		default:
+			r := l.At(rng.IntN(l.Len()))
+			delete(members, r)
+			l.Delete(r)
+		}
+		l.Shed(4, func(from, to Ref) {
+			members[to] = members[from]
+			delete(members, from)
+			moves++
+		})
+		if i%4000 == 0 {
+			if err := l.Check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := l.Check(); err != nil || l.Len() != len(members) || moves == 0 {
+		t.Fatalf("%v, %d elements of %d, %d moves", err, l.Len(), len(members), moves)
+	}
+	for r, m := range members {
+		if string(l.Member(r)) != m {
+			t.Fatalf("element %d is %q, want %q", r, l.Member(r), m)
+		}
+	}
+	if now := l.Bytes(); now > full/3 {
+		t.Errorf("%d bytes have become %d", full, now)
 	}
 }
 

@@ -47,7 +47,10 @@ func (g *large) add(m []byte, r skiplist.Ref) {
 	g.idx.Insert(maphash.Bytes(seed, m), uint32(r), g)
 }
 
-func (g *large) insert(member []byte, score float64) { g.add(member, g.list.Insert(score, member)) }
+func (g *large) insert(member []byte, score float64) {
+	g.add(member, g.list.Insert(score, member))
+	g.tidy(1)
+}
 
 func (g *large) put(member []byte, score float64, m Mode) (float64, Outcome) {
 	_, r := g.find(member)
@@ -88,29 +91,38 @@ func (g *large) remove(member []byte) bool {
 	}
 	g.idx.Delete(&at)
 	g.list.Delete(r)
-	g.tidy()
+	g.tidy(1)
 	return true
 }
 
 func (g *large) removeRange(start, n int) {
 	g.list.DeleteRange(start, n, func(r skiplist.Ref) {
-		at := g.idx.Seek(g.HashOf(uint32(r)))
-		for ref, ok := at.Next(); ok; ref, ok = at.Next() {
-			if ref == uint32(r) {
-				g.idx.Delete(&at)
-				return
-			}
-		}
-		panic("zset: an element is not in the index")
+		at := g.at(r, r)
+		g.idx.Delete(&at)
 	})
-	g.tidy()
+	g.tidy(n)
 }
 
-// tidy gives memory back once most of it is unused.
-func (g *large) tidy() {
-	if g.list.Wasteful() {
-		*g = *g.clone()
+// at returns the place in the index of r, whose member is now that of named.
+func (g *large) at(r, named skiplist.Ref) table.Cursor {
+	at := g.idx.Seek(g.HashOf(uint32(named)))
+	for ref, ok := at.Next(); ok; ref, ok = at.Next() {
+		if ref == uint32(r) {
+			return at
+		}
 	}
+	panic("zset: an element is not in the index")
+}
+
+// movesPerChange is how many elements find new places for each that was added or removed, while the list gives memory back.
+const movesPerChange = 4
+
+// tidy gives memory back after n changes, once most of it is unused.
+func (g *large) tidy(n int) {
+	g.list.Shed(n*movesPerChange, func(from, to skiplist.Ref) {
+		at := g.at(from, to)
+		at.Replace(uint32(to))
+	})
 }
 
 func (g *large) clone() *large {
