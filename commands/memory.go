@@ -225,7 +225,7 @@ func lfu(tx *store.Tx) bool { return tx.Store().CountsAccesses() }
 func gateOOM(c *Conn, k *Call) error {
 	s := c.Tx.Store()
 	c.crowded = false
-	if !s.Crowded() {
+	if !s.Crowded() || c.Env.Paused(true) { // CLIENT PAUSE: the data must not change
 		return nil
 	}
 	ok := c.Tx.MakeRoom()

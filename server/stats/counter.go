@@ -18,7 +18,6 @@ const (
 	ExpiredKeys
 	ExpiredSubkeys
 	ExpireCycleTimeouts
-	EvictedKeys
 	EvictedClients
 	EvictedScripts
 	KeyspaceHits
@@ -58,7 +57,6 @@ var counterNames = [NumCounters]string{
 	ExpiredKeys:         "expired_keys",
 	ExpiredSubkeys:      "expired_subkeys",
 	ExpireCycleTimeouts: "expired_time_cap_reached_count",
-	EvictedKeys:         "evicted_keys",
 	EvictedClients:      "evicted_clients",
 	EvictedScripts:      "evicted_scripts",
 	KeyspaceHits:        "keyspace_hits",
