@@ -28,6 +28,7 @@ const (
 	ruleDrawn          // random; what it was drawn from follows
 	ruleDrawnFrom      // contains the reply before
 	ruleType           // only the type counts
+	ruleCount          // only the type and the number of elements count
 )
 
 // rules are those that do not follow from the row.
@@ -44,9 +45,14 @@ func ruleOf(s *commands.Spec, args []string) rule {
 		return ruleExact
 	}
 	r, ok := rules[s.FullName()]
+	option := func(name string) bool {
+		return slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(a, name) })
+	}
 	switch {
-	case r == ruleUnordered && !slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(a, "BY") }):
+	case r == ruleUnordered && !option("BY"):
 		return ruleExact
+	case r == ruleUnordered && option("LIMIT"):
+		return ruleCount // a part of what comes in any order: the order of a table, or of elements that weigh the same
 	case ok:
 		return r
 	case slices.Contains(s.Tips, "nondeterministic_output_order"):
@@ -97,7 +103,7 @@ func compareValues(r *request, a, b, beforeA, beforeB resp.Value) bool {
 		return sameScan(r, a, b)
 	case ruleType:
 		return a.Type == b.Type && a.Null == b.Null
-	case rulePopped, ruleDrawn:
+	case rulePopped, ruleDrawn, ruleCount:
 		return a.Type == b.Type && a.Null == b.Null && len(a.Elems) == len(b.Elems)
 	case ruleRest:
 		left, right := append(leaves(a), leaves(beforeA)...), append(leaves(b), leaves(beforeB)...)

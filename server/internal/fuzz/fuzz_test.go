@@ -147,6 +147,8 @@ func TestCompare(t *testing.T) {
 		{ruleType, "$1\r\na\r\n", "$1\r\nb\r\n", true},
 		{ruleType, "$1\r\na\r\n", "$-1\r\n", false},
 		{ruleDrawn, "*2\r\n:1\r\n:2\r\n", "*1\r\n:1\r\n", false},
+		{ruleCount, "*2\r\n:1\r\n:2\r\n", "*2\r\n:3\r\n:4\r\n", true},
+		{ruleCount, "*2\r\n:1\r\n:2\r\n", "*1\r\n:1\r\n", false},
 	} {
 		q := request{args: []string{"X", "k"}, rule: tc.rule}
 		if got := compare(&q, pair{[]byte(tc.oracle), []byte(tc.ours)}, pair{}); got != tc.want {

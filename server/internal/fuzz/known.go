@@ -45,8 +45,6 @@ var knownDifferences = []difference{
 		"ALPHA compares all bytes, in Redis a NUL ends a text"),
 	differs("object\\|encoding|object", `^\$9\r\nquicklist`, `^\$8\r\nlistpack`,
 		"since 7.2 small lists are listpacks"),
-	differs("object\\|encoding|object", `^\$8\r\nskiplist`, `^\$8\r\nlistpack`,
-		"SORT reads a sorted set as it is, Redis makes it a skip list"),
 }
 
 // known returns the reason why the replies to a request may differ, or "".
