@@ -322,10 +322,16 @@ func (tx *Tx) collect(o *Eviction, p *pool) bool {
 		found := false
 		for n := range sh.dbs {
 			ks := sh.dbs[n].keys
-			for _, ref := range tx.draw(ks, o.Policy, o.Samples) {
+			refs := tx.draw(ks, o.Policy, o.Samples)
+			for _, ref := range refs {
+				ks.blocks.Warm(arena.Ref(ref))
+			}
+			for _, ref := range refs {
 				found = true
 				b := ks.blocks.Bytes(arena.Ref(ref))
-				p.offer(candidate{score: tx.score(o.Policy, b), db: n, hash: tx.s.hash(keyOf(b))})
+				if score := tx.score(o.Policy, b); p.wants(score) {
+					p.offer(candidate{score: score, db: n, hash: tx.s.hash(keyOf(b))})
+				}
 			}
 		}
 		return found

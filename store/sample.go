@@ -119,6 +119,9 @@ func (p *pool) offer(c candidate) {
 	p.best[at] = c
 }
 
+// wants reports whether a candidate with that score would be taken in.
+func (p *pool) wants(score uint32) bool { return p.n < poolSize || score > p.best[0].score }
+
 // take removes and returns the best.
 func (p *pool) take() candidate {
 	p.n--
