@@ -243,11 +243,15 @@ func TestShed(t *testing.T) {
 			delete(members, r)
 			l.Delete(r)
 		}
+		before := moves
 		l.Shed(4, func(from, to Ref) {
 			members[to] = members[from]
 			delete(members, from)
 			moves++
 		})
+		if moves > before+4 {
+			t.Fatalf("%d elements moved at once", moves-before)
+		}
 		if i%4000 == 0 {
 			if err := l.Check(); err != nil {
 				t.Fatal(err)
