@@ -1,8 +1,8 @@
-# One word each. CI runs: check test race oracle, and bench on request.
+# One word each. CI runs: check test race oracle compat, and bench on request.
 GO ?= go
 FUZZTIME ?= 15s
 
-.PHONY: all build check test race oracle fuzz bench clean
+.PHONY: all build check test race oracle compat fuzz bench clean
 
 all: check test
 
@@ -29,6 +29,10 @@ oracle:
 	@command -v redis-server >/dev/null || { echo 'make oracle needs redis-server on PATH'; exit 1; }
 	$(GO) test -count=1 ./server -run 'TestTranscripts' -oracle
 	$(GO) test -count=1 ./server -timeout 20m -run 'TestDifferential' -differential.n=1000000
+
+# What libraries that stand on scripts promise, at the versions in a go.mod of their own; half a minute, most of it waiting.
+compat:
+	cd internal/compat && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 # Every native fuzz target for FUZZTIME.
 fuzz:
