@@ -126,6 +126,9 @@ func (c *collector) plan() {
 		debug.SetGCPercent(percent)
 		c.mu.percent = percent
 	}
+	if c.old.limit != math.MaxInt64 {
+		return // GOMEMLIMIT says it
+	}
 	if limit := softLimit(live, c.s.store.Eviction().Limit); limit != c.mu.limit {
 		debug.SetMemoryLimit(limit)
 		c.mu.limit = limit
