@@ -242,7 +242,7 @@ func (q *geoQuery) store(c *Call, found *geo.Found, n int) {
 		if q.storeDist {
 			score = p.Dist / q.shape.Unit
 		}
-		b.Add(member, score)
+		b.AddNew(member, score)
 	}
 	c.storeZSet(q.dst, b)
 }

@@ -165,9 +165,15 @@ func (o *zcombination) run(op zoperation) *zset.Builder {
 		}
 	case zinter:
 		o.bySize()
-		o.inAll(func(m []byte, s float64) bool { return b.Add(m, s) })
+		o.inAll(func(m []byte, s float64) bool {
+			b.AddNew(m, s)
+			return true
+		})
 	case zdiff:
-		o.inFirst(func(m []byte, s float64) bool { return b.Add(m, s) })
+		o.inFirst(func(m []byte, s float64) bool {
+			b.AddNew(m, s)
+			return true
+		})
 	}
 	return b
 }

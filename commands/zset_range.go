@@ -237,7 +237,10 @@ func zrangestore(c *Call) error {
 	}
 	start, end := q.find(z)
 	b := zset.NewBuilder()
-	z.Each(start, end-start, false, func(m []byte, s float64) bool { return b.Add(m, s) })
+	z.Each(start, end-start, false, func(m []byte, s float64) bool {
+		b.AddNew(m, s)
+		return true
+	})
 	c.storeZSet(c.Args[1], b)
 	return nil
 }

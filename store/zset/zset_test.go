@@ -318,6 +318,23 @@ func TestBuilder(t *testing.T) {
 	}
 }
 
+func TestBuilderOfNew(t *testing.T) {
+	for _, cfg := range configurations {
+		rng := rand.New(rand.NewPCG(2, 9))
+		m := &model{lim: cfg.lim}
+		b := NewBuilder()
+		for range 300 {
+			if member := memberOf(rng); m.index(member) < 0 {
+				s := scoreOf(rng)
+				m.put(member, s)
+				b.AddNew([]byte(member), s)
+			}
+		}
+		m.z = b.Build(cfg.lim)
+		m.compare(t)
+	}
+}
+
 func FuzzFromPacked(f *testing.F) {
 	z := New()
 	addAll(z, Limits{10, 10}, "a", "2", "c")
