@@ -14,7 +14,8 @@
 // # Reading order
 //
 // block.go (one key in memory), keyspace.go (a database within a shard), tx.go (access), strings.go and the other
-// value types, expiry.go, scan.go, watch.go and wait.go (who is told about changes), gate.go.
+// value types, expiry.go, scan.go, watch.go and wait.go (who is told about changes), gate.go,
+// memory.go (what counts against the limit), evict.go and sample.go (which keys go beyond it), access.go.
 package store
 
 import (
