@@ -339,6 +339,7 @@ func (l *lexer) shortString(quote byte) string {
 		case '\n', '\r':
 			l.fail("unfinished string", l.src[start:l.pos])
 		case '\\':
+			slash := l.pos
 			l.pos++
 			if l.pos >= len(l.src) {
 				continue
@@ -373,7 +374,7 @@ func (l *lexer) shortString(quote byte) string {
 					l.pos++
 				}
 				if v > 255 {
-					l.fail("escape sequence too large", l.src[start:l.pos])
+					l.fail("escape sequence too large", l.src[start:slash])
 				}
 				b = append(b, byte(v))
 				continue

@@ -61,6 +61,19 @@ func (s *State) Globals() *Table { return s.globals }
 // SetStringMeta sets the metatable of all strings.
 func (s *State) SetStringMeta(t *Table) { s.strMeta = t }
 
+// StringMeta is the metatable of all strings.
+func (s *State) StringMeta() *Table { return s.strMeta }
+
+// Text is the text of a value as tostring gives it, without metamethods.
+func (s *State) Text(v Value) string { return s.plainText(v) }
+
+// SwapGlobals replaces the table of globals and returns the former one.
+func (s *State) SwapGlobals(t *Table) *Table {
+	old := s.globals
+	s.globals = t
+	return old
+}
+
 // Main is the thread that scripts start in; Current is the coroutine that runs.
 func (s *State) Main() *Thread { return s.main }
 

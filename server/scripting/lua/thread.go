@@ -270,6 +270,33 @@ func (t *Thread) Push(v Value) {
 	t.top++
 }
 
+// Top is the value on top of the stack.
+func (t *Thread) Top() Value { return t.stack[t.top-1] }
+
+// Result is one of the n results that a Go function has pushed, the first being 1; SetResult replaces it.
+func (t *Thread) Result(n, i int) Value { return t.stack[t.top-n+i-1] }
+
+// SetResult replaces one of the n results pushed.
+func (t *Thread) SetResult(n, i int, v Value) { t.stack[t.top-n+i-1] = v }
+
+// GoPCall is the function pcall, to be called by Go functions that go beyond it.
+func (t *Thread) GoPCall() int { return basePCall(t) }
+
+// Position is where the running code is: the innermost function of the language, over all coroutines.
+func (t *Thread) Position() (source string, line int) {
+	for th := t.st.cur; th != nil; th = th.parent {
+		for i := th.nf - 1; i >= 0; i-- {
+			if f := &th.frames[i]; f.fn.proto != nil {
+				return f.fn.proto.chunk, f.line()
+			}
+		}
+	}
+	return "", 0
+}
+
+// Pop drops values from the top of the stack.
+func (t *Thread) Pop(n int) { t.top -= n }
+
 // Return pushes one value: the end of most Go functions.
 func (t *Thread) Return(v Value) int {
 	t.Push(v)

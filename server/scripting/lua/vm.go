@@ -435,6 +435,7 @@ newFrame:
 				t.top = at + n
 			}
 			from := base - have
+			s.steps -= n >> 6
 			for i := 0; i < n; i++ {
 				if i < have {
 					t.stack[at+i] = t.stack[from+i]
