@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/streampulse/pulse/internal/num"
+	"github.com/streampulse/pulse/internal/pieces"
 	"github.com/streampulse/pulse/store"
 )
 
@@ -30,7 +31,7 @@ func appendCmd(c *Call) error {
 	if err := checkTextLen(c, int64(n), int64(len(tail))); err != nil {
 		return err
 	}
-	copy(c.Tx.Resize(key, n+len(tail))[n:], tail)
+	pieces.Copy(c.Tx.Resize(key, n+len(tail))[n:], tail)
 	c.Int(int64(n + len(tail)))
 	return nil
 }
@@ -67,7 +68,7 @@ func setrange(c *Call) error {
 		return err
 	}
 	n = max(n, int(off)+len(val))
-	copy(c.Tx.Resize(key, n)[off:], val)
+	pieces.Copy(c.Tx.Resize(key, n)[off:], val)
 	c.Int(int64(n))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streampulse/pulse/internal/pieces"
 	"github.com/streampulse/pulse/server/config"
 	"github.com/streampulse/pulse/server/stats"
 )
@@ -147,7 +148,7 @@ func (t *stream) send(s *session, b []byte) bool {
 	if t.mu.broken {
 		return false
 	}
-	t.mu.unsent = append(t.mu.unsent, b...)
+	t.mu.unsent = pieces.Append(t.mu.unsent, b)
 	t.mu.pending += len(b)
 	t.account(t.mu.pending)
 	t.mu.cond.Broadcast()

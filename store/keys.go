@@ -1,6 +1,9 @@
 package store
 
-import "github.com/streampulse/pulse/store/arena"
+import (
+	"github.com/streampulse/pulse/internal/pieces"
+	"github.com/streampulse/pulse/store/arena"
+)
 
 // Kind returns the type of the value at key, None if there is no such key. It counts as a read, and the access time
 // stays.
@@ -127,7 +130,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 		setAccess(dst.b, access)
 	} else {
 		ks := tx.space(&dst)
-		copy(ks.put(&dst, &sh, access), val)
+		pieces.Copy(ks.put(&dst, &sh, access), val)
 		ks.tidy()
 	}
 	tx.Modified(to, 1)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/btree"
 
+	"github.com/streampulse/pulse/internal/pieces"
 	"github.com/streampulse/pulse/store/arena"
 	"github.com/streampulse/pulse/store/table"
 )
@@ -154,7 +155,9 @@ func (ks *keyspace) resize(e *entry, key, old []byte, n, room int, access uint32
 			return v
 		}
 	}
-	return append(ks.place(e, &sh, sh.need(true)+room, access)[:0], old[:min(n, len(old))]...)[:n]
+	v := ks.place(e, &sh, sh.need(true)+room, access)
+	pieces.Copy(v, old)
+	return v
 }
 
 // deadline returns the deadline of the key, noDeadline also if there is no such key.

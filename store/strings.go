@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/streampulse/pulse/internal/num"
+	"github.com/streampulse/pulse/internal/pieces"
 	"github.com/streampulse/pulse/store/arena"
 )
 
@@ -87,7 +88,7 @@ func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
 	ks := tx.space(e)
 	ks.dropObject(e)
 	sh := shape{flags: byte(String), key: key, vlen: len(val), deadline: at}
-	copy(ks.put(e, &sh, tx.used(e)), val)
+	pieces.Copy(ks.put(e, &sh, tx.used(e)), val)
 	ks.tidy()
 }
 
@@ -174,7 +175,7 @@ func (tx *Tx) ResizeWithin(key []byte, n, room int) []byte {
 	v := ks.resize(&e, key, old, n, room, tx.kept(&e))
 	ks.account()
 	if moved := !had || e.ref != was; n > len(old) && !(moved && arena.IsZero(e.size)) {
-		clear(v[len(old):])
+		pieces.Clear(v[len(old):])
 	}
 	tx.Modified(key, 1)
 	return v

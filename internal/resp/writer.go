@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/streampulse/pulse/internal/num"
+	"github.com/streampulse/pulse/internal/pieces"
 )
 
 // Writer builds replies in a byte slice, in RESP2 or RESP3. The zero value writes RESP2 into a buffer of its own.
@@ -43,7 +44,7 @@ func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
 func (w *Writer) Grow(n int) { w.buf = slices.Grow(w.buf, n) }
 
 // Raw appends bytes that already are protocol.
-func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
+func (w *Writer) Raw(b []byte) { w.buf = pieces.Append(w.buf, b) }
 
 // appendHeader appends a mark, a number and CRLF.
 func appendHeader(b []byte, mark byte, n int64) []byte {
@@ -60,10 +61,16 @@ func appendHeader(b []byte, mark byte, n int64) []byte {
 // Int writes an integer.
 func (w *Writer) Int(n int64) { w.buf = appendHeader(w.buf, ':', n) }
 
+// bulkFrame is more than what stands around the bytes of a bulk string.
+const bulkFrame = 32
+
 // Bulk writes a string of any bytes.
 func (w *Writer) Bulk(b []byte) {
+	if n := len(b) + bulkFrame; n > cap(w.buf)-len(w.buf) {
+		w.buf = pieces.Grow(w.buf, n) // now, so that nothing below moves much
+	}
 	buf := appendHeader(w.buf, '$', int64(len(b)))
-	buf = append(buf, b...)
+	buf = pieces.Append(buf, b)
 	w.buf = append(buf, '\r', '\n')
 }
 
