@@ -81,6 +81,11 @@ func guard(s source, r *request, inMulti bool) {
 			if newer := []string{"DIFF", "DIFF1", "ANDOR", "ONE"}; i == 1 && containsFold(newer, r.args[i]) {
 				r.args[i] = "XOR"
 			}
+		case "SORT":
+			// Elements that weigh the same are stored in whatever order they were found in.
+			if strings.EqualFold(r.args[i], "BY") && containsFold(r.args, "STORE") {
+				r.args[i] = "GET"
+			}
 		case "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER":
 			if err == nil && n < -maxDraws && n > math.MinInt64 {
 				r.args[i] = "-7"
