@@ -204,7 +204,7 @@ func (in *interp) setRepl(t *lua.Thread) int {
 	f, _ := t.Arg(1).AsNumber()
 	flags := lua.ToInt(f)
 	if flags&^ReplAll != 0 {
-		in.raise(t, "Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+		in.raise(t, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
 	}
 	in.run.Caller.SetRepl(int(flags))
 	return 0

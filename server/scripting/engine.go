@@ -14,9 +14,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/streampulse/pulse/server/scripting/lua"
+	"github.com/streampulse/pulse/server/scripting/lualib"
 )
 
 // Caller is what a running script asks of the server. Its methods are called from the goroutine of the run, never two at a time.
@@ -107,8 +109,9 @@ type Engine struct {
 		bytes    int        // of sources
 		libs     *libraries
 	}
-	evalPool pool // interpreters for scripts
-	funcPool pool // and for functions
+	random   atomic.Uint64 // where the random sequence is
+	evalPool pool          // interpreters for scripts
+	funcPool pool          // and for functions
 }
 
 // New makes an engine.
@@ -127,6 +130,7 @@ func New(opt Options) *Engine {
 		opt.EvalCache = 500
 	}
 	e := &Engine{opt: opt}
+	e.random.Store(lualib.FirstRandom)
 	e.mu.scripts = make(map[string]*Script)
 	e.mu.bySource = make(map[string]*Script)
 	e.mu.recent = list.New()

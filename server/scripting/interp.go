@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/streampulse/pulse/internal/resp"
@@ -92,26 +92,27 @@ func (p *pool) drop() {
 
 // interp is an interpreter with all libraries, and what it keeps while it runs a script.
 type interp struct {
-	st    *lua.State
-	libs  *lualib.Libs
-	api   *lua.Table
-	load  *lua.Table // globals while a library of functions loads
-	life  int
-	run   *Run
-	proto int // of replies that the script sees: redis.setresp
-	args  [][]byte
-	nums  []byte // texts of numeric arguments
-	out   resp.Writer
-	name  string // of the function that runs, in error replies; the SHA1 for scripts
-	funcs map[*library]*loaded
-	into  *library // the library that loads
+	st     *lua.State
+	libs   *lualib.Libs
+	api    *lua.Table
+	load   *lua.Table // globals while a library of functions loads
+	life   int
+	run    *Run
+	proto  int // of replies that the script sees: redis.setresp
+	args   [][]byte
+	nums   []byte // texts of numeric arguments
+	out    resp.Writer
+	random *atomic.Uint64
+	name   string // of the function that runs, in error replies; the SHA1 for scripts
+	funcs  map[*library]*loaded
+	into   *library // the library that loads
 
 }
 
 // newInterp makes an interpreter, for scripts or for functions.
 func (e *Engine) newInterp(functions bool) *interp {
 	s := lua.NewState()
-	in := &interp{st: s}
+	in := &interp{st: s, random: &e.random}
 	s.OpenBase()
 	s.OpenString()
 	s.OpenTable()
@@ -236,6 +237,8 @@ func (e *Engine) Eval(s *Script, r *Run, dst []byte) []byte {
 // execute runs what prepare pushes. sound is false if the interpreter is not to be used again.
 func (in *interp) execute(r *Run, dst []byte, prepare func(t *lua.Thread) int) (reply []byte, sound bool) {
 	in.run = r
+	began := in.random.Load()
+	in.libs.SetRandom(began)
 	in.out.Reset(dst)
 	in.out.SetProto(r.Proto)
 	r.attach(in.st)
@@ -265,6 +268,10 @@ func (in *interp) execute(r *Run, dst []byte, prepare func(t *lua.Thread) int) (
 		reply = in.out.Bytes()
 		in.out.Reset(nil)
 		in.name = ""
+		// The sequence goes on with the next script, unless this one chose its own.
+		if at, seeded := in.libs.Random(); !seeded && at != began {
+			in.random.CompareAndSwap(began, at)
+		}
 		if sound {
 			in.reset()
 		}
@@ -284,8 +291,6 @@ func (in *interp) place(text, source string, line int) string {
 	if source == "" {
 		return text
 	}
-	source = strings.TrimPrefix(source, "@")
-	source = strings.TrimPrefix(source, "=")
 	return text + " script: " + in.name + ", on " + source + ":" + strconv.Itoa(line) + "."
 }
 

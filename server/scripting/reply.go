@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/streampulse/pulse/server/scripting/lua"
 )
@@ -200,11 +201,11 @@ func (in *interp) reply(v lua.Value, used int) {
 
 func (in *interp) table(t *lua.Table, used int) {
 	if s, ok := textField(t, "err"); ok {
-		in.out.Error(s)
+		in.out.Error(cutNUL(s))
 		return
 	}
 	if s, ok := textField(t, "ok"); ok {
-		in.out.Simple(s)
+		in.out.Simple(cutNUL(s))
 		return
 	}
 	if f, ok := t.GetStr("double").AsNumber(); ok {
@@ -243,6 +244,12 @@ func (in *interp) table(t *lua.Table, used int) {
 
 // textField is a field that is a string; numbers are none here.
 func textField(t *lua.Table, name string) (string, bool) { return t.GetStr(name).AsString() }
+
+// cutNUL ends a text at its first zero byte, as C does.
+func cutNUL(s string) string {
+	s, _, _ = strings.Cut(s, "\x00")
+	return s
+}
 
 // pairs counts the pairs of a table.
 func pairs(m *lua.Table) int {

@@ -28,7 +28,7 @@ func (t *Thread) resume(co *Thread, first int) (from int, err *Error) {
 	s := t.st
 	if co.status != suspended {
 		name := map[threadStatus]string{running: "running", normal: "normal", dead: "dead"}[co.status]
-		return 0, s.newError("cannot resume " + map[bool]string{true: "non-suspended coroutine", false: name + " coroutine"}[co.status != dead])
+		return 0, s.newError("cannot resume " + name + " coroutine")
 	}
 	if s.goCalls+1 >= maxGoCalls {
 		return 0, s.newError(t.Where(0) + "C stack overflow")

@@ -387,7 +387,7 @@ func (l *lexer) shortString(quote byte) string {
 
 // chunkID is how a chunk is named in messages: by its name after '@' or '=', otherwise by the beginning of its text.
 func chunkID(name string) string {
-	const room = 60
+	const room = 80
 	if name == "" {
 		return `[string ""]`
 	}

@@ -110,6 +110,7 @@ func TestStop(t *testing.T) {
 		"local function f() return f() end f()",
 		"while true do local ok = pcall(string.rep) end",
 		"repeat until false",
+		"load(function() return ' ' end)",
 		"local function f(...) return f('x',...) end return f()",
 	} {
 		s := open()

@@ -13,7 +13,7 @@ import (
 func (s *State) OpenString() {
 	lib := s.NewTable(0, 16)
 	s.SetFuncs(lib, map[string]GoFunc{
-		"byte": strByte, "char": strChar, "dump": strDump, "find": strFind, "format": strFormat, "gfind": strGFind,
+		"byte": strByte, "char": strChar, "dump": strDump, "find": strFind, "format": strFormat, "gfind": strGMatch,
 		"gmatch": strGMatch, "gsub": strGSub, "len": strLength, "lower": strLower, "match": strMatch, "rep": strRep,
 		"reverse": strReverse, "sub": strSub, "upper": strUpper,
 	})
@@ -82,11 +82,6 @@ func strChar(t *Thread) int {
 func strDump(t *Thread) int {
 	t.CheckFunction(1)
 	t.Errorf("unable to dump given function")
-	return 0
-}
-
-func strGFind(t *Thread) int {
-	t.Errorf("'string.gfind' was renamed to 'string.gmatch'")
 	return 0
 }
 
@@ -362,9 +357,11 @@ func strFormat(t *Thread) int {
 			out = append(out, '%')
 			continue
 		}
+		if arg++; arg > t.NArgs() {
+			t.ArgError(arg, "no value")
+		}
 		spec, next := t.readSpec(f, i)
 		i = next
-		arg++
 		before := len(out)
 		out = t.formatOne(out, spec, arg)
 		t.st.charge(len(out) - before)
@@ -448,7 +445,9 @@ func (s formatSpec) format(drop string, verb byte, prec int) string {
 func (t *Thread) formatOne(out []byte, s formatSpec, arg int) []byte {
 	switch s.conversion {
 	case 'c':
-		return s.pad(out, string([]byte{byte(t.CheckInt(arg))}))
+		// C's string ends at a zero byte.
+		text, _, _ := strings.Cut(string(s.pad(nil, string([]byte{byte(t.CheckInt(arg))}))), "\x00")
+		return append(out, text...)
 	case 'd', 'i':
 		return fmt.Appendf(out, s.format("#", 'd', s.prec), ToInt(t.CheckNumber(arg)))
 	case 'u', 'o', 'x', 'X':

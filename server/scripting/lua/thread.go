@@ -405,6 +405,7 @@ func (t *Thread) closeUpvalues(from int) {
 func (t *Thread) Call(nargs, nres int) {
 	fpos := t.top - nargs - 1
 	s := t.st
+	s.tick()
 	if s.goCalls++; s.goCalls >= maxGoCalls {
 		if s.goCalls == maxGoCalls {
 			t.runtimeError("C stack overflow")

@@ -528,7 +528,7 @@ func exponent(at func(int) byte, digit func(byte) bool, i int, mark byte) int {
 func (d *decoder) string() {
 	d.at++
 	from := d.at
-	for d.at < len(d.in) && d.in[d.at] != '"' && d.in[d.at] != '\\' {
+	for d.at < len(d.in) && d.in[d.at] != '"' && d.in[d.at] != '\\' && d.in[d.at] != 0 {
 		d.at++
 	}
 	d.t.State().Work((d.at - from) >> 6)
@@ -539,7 +539,7 @@ func (d *decoder) string() {
 	}
 	d.buf = append(d.buf[:0], d.in[from:d.at]...)
 	for {
-		if d.at >= len(d.in) {
+		if d.peek(d.at) == 0 {
 			d.fail("unexpected end of string")
 			return
 		}

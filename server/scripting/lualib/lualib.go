@@ -16,6 +16,7 @@ import (
 type Libs struct {
 	json   jsonConfig
 	random uint64 // 48 bits
+	seeded bool   // by math.randomseed
 	began  time.Duration
 	now    func() time.Duration
 }
@@ -38,8 +39,17 @@ func Open(s *lua.State, now func() time.Duration) *Libs {
 // Reset makes the libraries as they were opened.
 func (l *Libs) Reset() {
 	l.json = defaultJSON
-	l.seed(0)
+	l.random, l.seeded = FirstRandom, false
 }
+
+// FirstRandom is where the random sequence of a server begins.
+const FirstRandom = 0x1234ABCD330E
+
+// SetRandom puts the random sequence at a place that Random told.
+func (l *Libs) SetRandom(at uint64) { l.random = at }
+
+// Random is the place in the random sequence, and whether a script chose it.
+func (l *Libs) Random() (at uint64, seeded bool) { return l.random, l.seeded }
 
 func (l *Libs) clock(t *lua.Thread) int { return t.Return(lua.Num(l.now().Seconds())) }
 
@@ -57,6 +67,7 @@ func (l *Libs) openRandom(s *lua.State) {
 	s.SetFuncs(m, map[string]lua.GoFunc{
 		"randomseed": func(t *lua.Thread) int {
 			l.seed(int32(t.CheckInt(1)))
+			l.seeded = true
 			return 0
 		},
 		"random": func(t *lua.Thread) int {

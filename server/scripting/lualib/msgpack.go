@@ -270,10 +270,10 @@ func (u *unpacker) mapping(n int) lua.Value {
 		k := u.value()
 		v := u.value()
 		if k.IsNil() {
-			u.t.Errorf("table index is nil")
+			u.t.Raise(lua.Str("table index is nil"))
 		}
 		if f, ok := k.AsNumber(); ok && f != f {
-			u.t.Errorf("table index is NaN")
+			u.t.Raise(lua.Str("table index is NaN"))
 		}
 		tab.Set(k, v)
 	}

@@ -113,12 +113,12 @@ func structPack(t *lua.Thread) int {
 		out = append(out, make([]byte, pad)...)
 		switch opt {
 		case 'b', 'B', 'h', 'H', 'l', 'L', 'T', 'i', 'I':
-			out = appendInteger(out, t.CheckNumber(arg), size, l.big)
+			out = appendInteger(out, l.number64(arg), size, l.big)
 			arg++
 		case 'x':
 			out = append(out, 0)
 		case 'f':
-			n := math.Float32bits(float32(t.CheckNumber(arg)))
+			n := math.Float32bits(float32(l.number64(arg)))
 			if l.big {
 				out = binary.BigEndian.AppendUint32(out, n)
 			} else {
@@ -126,7 +126,7 @@ func structPack(t *lua.Thread) int {
 			}
 			arg++
 		case 'd':
-			n := math.Float64bits(t.CheckNumber(arg))
+			n := math.Float64bits(l.number64(arg))
 			if l.big {
 				out = binary.BigEndian.AppendUint64(out, n)
 			} else {
@@ -134,7 +134,7 @@ func structPack(t *lua.Thread) int {
 			}
 			arg++
 		case 'c', 's':
-			s := t.CheckString(arg)
+			s := l.text(arg)
 			arg++
 			if size == 0 {
 				size = len(s)
@@ -176,6 +176,21 @@ func appendInteger(out []byte, f float64, size int, big bool) []byte {
 		}
 	}
 	return out
+}
+
+// number and text are arguments to pack. Behind the last there is a nil.
+func (l *layout) number64(n int) float64 {
+	if n > l.t.NArgs() {
+		l.t.ArgError(n, "number expected, got nil")
+	}
+	return l.t.CheckNumber(n)
+}
+
+func (l *layout) text(n int) string {
+	if n > l.t.NArgs() {
+		l.t.ArgError(n, "string expected, got nil")
+	}
+	return l.t.CheckString(n)
 }
 
 func structUnpack(t *lua.Thread) int {
