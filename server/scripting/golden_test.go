@@ -193,6 +193,17 @@ func scripts(t *testing.T, name string) []string {
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n---\n")
 }
 
+// goldenSeeds are the scripts of all files, to begin fuzzing with.
+func goldenSeeds() (list []string) {
+	files, _ := filepath.Glob("testdata/*.lua")
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil {
+			list = append(list, strings.Split(string(b), "\n---\n")...)
+		}
+	}
+	return list
+}
+
 // TestGolden runs the scripts of testdata/*.lua and compares the replies with those recorded from a real redis-server, byte for byte.
 func TestGolden(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.lua")
