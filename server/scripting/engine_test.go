@@ -44,6 +44,8 @@ func TestNothingIsShared(t *testing.T) {
 		{"redis.setresp(3)", "return redis.call('get', 'nope')", "$-1"},
 		{"KEYS = nil", "return #KEYS", ":0"},
 		{"rawset(KEYS, 1, 'z')", "return #KEYS", ":0"},
+		{"setmetatable(KEYS, {__index = function() return 5 end}) KEYS.x = 1", "return {tostring(KEYS.x), tostring(KEYS[1])}", "*2\r\n$3\r\nnil\r\n$3\r\nnil"},
+		{"for i = 1, 1000 do ARGV[i] = {} end", "return {#ARGV, tostring(next(ARGV))}", "*2\r\n:0\r\n$3\r\nnil"},
 		{"math.randomseed(1)", "return math.random(1000000)", ":396465"},
 		{"coroutine.wrap(function() coroutine.yield() end)()", "return coroutine.running()", "$-1"},
 		{"local t = {} for i = 1, 100000 do t[i] = i end return unpack(t, 1, 7000)", "return 1", ":1"},
@@ -148,7 +150,7 @@ func TestQuotaEndsTheScriptOnly(t *testing.T) {
 	for _, src := range []string{
 		"local s = 'x' while true do s = s .. s end", "local t = {} while true do t[#t+1] = redis.call('echo', 'abc') end",
 		"return cjson.decode('[' .. string.rep('[],', 100000) .. '1]')", "return string.rep('x', 1e8)",
-		"local t = {} for i = 1, 1e7 do t[i] = {} end", "error(string.rep('x', 1e8))",
+		"local t = {} for i = 1, 1e7 do t[i] = {} end", "error(string.rep('x', 1e8))", "local i = 0 while true do i = i + 1 KEYS[i] = {} end", "ARGV.x = 'x' while true do ARGV.x = ARGV.x .. ARGV.x end",
 		"local t = {} while true do t[#t+1] = cmsgpack.unpack(string.rep('\\192', 10) .. '') or {} t[#t+1] = cmsgpack.pack(string.rep('x', 1000)) end",
 	} {
 		if got := eval(t, e, src, &Run{}); !strings.Contains(got, "not enough memory") {
@@ -384,7 +386,7 @@ func bench(b *testing.B, src, reply string, keys, args int) {
 		b.Fatal(err)
 	}
 	item := [][]byte{[]byte("key:000001"), []byte("1000"), []byte("60"), []byte("1732252800123")}
-	r := &Run{Caller: &still{reply: []byte(reply)}, Keys: item[:keys], Args: item[:args], Proto: 2}
+	r := &Run{Caller: &still{reply: []byte(reply)}, Keys: item[:keys], Args: item[1 : 1+args], Proto: 2}
 	var out []byte
 	out = e.Eval(s, r, out)
 	if bytes.HasPrefix(out, []byte("-")) {

@@ -105,7 +105,13 @@ type interp struct {
 	random *atomic.Uint64
 	name   string // of the function that runs, in error replies; the SHA1 for scripts
 	funcs  map[*library]*loaded
-	into   *library // the library that loads
+
+	// KEYS and ARGV of scripts. Nothing of a script outlives it, so the tables and the main function of the last script are used again.
+	keys, argv *lua.Table
+	script     *Script
+	main       *lua.Function
+	prepare    func(t *lua.Thread) int // prepareScript, as a value made once
+	into       *library                // the library that loads
 
 }
 
@@ -124,6 +130,13 @@ func (e *Engine) newInterp(functions bool) *interp {
 	g.SetStr("pcall", lua.Fn(s.NewGo("pcall", protectedCall(g.GetStr("pcall").AsFunction()))))
 	in.load = s.NewTable(0, 4)
 	in.openLoad(e)
+	if !functions {
+		in.keys, in.argv = s.NewTable(0, 0), s.NewTable(0, 0)
+		g.SetStr("KEYS", lua.Tab(in.keys))
+		g.SetStr("ARGV", lua.Tab(in.argv))
+		s.Roots(in.keys, in.argv)
+		in.prepare = in.prepareScript
+	}
 	strict := s.NewTable(0, 1)
 	strict.SetStr("__index", lua.Fn(s.NewGo("", noGlobal)))
 	strict.SetReadOnly(true)
@@ -139,7 +152,7 @@ func (e *Engine) newInterp(functions bool) *interp {
 				break
 			}
 			at = next
-			if t := v.AsTable(); t != nil && t != g {
+			if t := v.AsTable(); t != nil && t != g && t != in.keys && t != in.argv {
 				seal(t)
 			}
 		}
@@ -188,6 +201,10 @@ func (in *interp) reset() {
 	in.st.Reset()
 	in.libs.Reset()
 	in.run, in.proto, in.into = nil, 2, nil
+	if in.keys != nil {
+		in.keys.Recycle(0)
+		in.argv.Recycle(0)
+	}
 	clear(in.args[:cap(in.args)])
 	in.args = in.args[:0]
 	if cap(in.args) > 1024 {
@@ -201,13 +218,17 @@ func (in *interp) reset() {
 // view is the bytes of a string, not to be changed.
 func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// list makes the table of KEYS or ARGV.
+// list makes a table of the keys or arguments of a function.
 func (in *interp) list(items [][]byte) lua.Value {
 	t := in.st.NewTable(len(items), 0)
+	in.fill(t, items)
+	return lua.Tab(t)
+}
+
+func (in *interp) fill(t *lua.Table, items [][]byte) {
 	for i, b := range items {
 		t.SetInt(i+1, in.st.Bytes(b))
 	}
-	return lua.Tab(t)
 }
 
 // Eval runs a script and appends its reply to dst.
@@ -218,20 +239,25 @@ func (e *Engine) Eval(s *Script, r *Run, dst []byte) []byte {
 		in.life = life
 	}
 	in.name = s.SHA
-	dst, sound := in.execute(r, dst, func(t *lua.Thread) int {
-		g := in.st.Globals()
-		g.SetStr("KEYS", in.list(r.Keys))
-		g.SetStr("ARGV", in.list(r.Args))
-		t.Push(lua.Fn(in.st.Closure(s.proto)))
-		return 0
-	})
+	if in.script != s {
+		in.script, in.main = s, in.st.Closure(s.proto)
+	}
+	in.run = r
+	dst, sound := in.execute(r, dst, in.prepare)
 	if sound {
-		g := in.st.Globals()
-		g.SetStr("KEYS", lua.NilValue)
-		g.SetStr("ARGV", lua.NilValue)
 		e.evalPool.give(in)
 	}
 	return dst
+}
+
+// prepareScript fills KEYS and ARGV and pushes the main function.
+func (in *interp) prepareScript(t *lua.Thread) int {
+	in.keys.Recycle(len(in.run.Keys))
+	in.fill(in.keys, in.run.Keys)
+	in.argv.Recycle(len(in.run.Args))
+	in.fill(in.argv, in.run.Args)
+	t.Push(lua.Fn(in.main))
+	return 0
 }
 
 // execute runs what prepare pushes. sound is false if the interpreter is not to be used again.

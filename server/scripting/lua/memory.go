@@ -53,6 +53,9 @@ func (s *State) Measure() int { return s.measure() }
 // OwnTables tells which tables belong to the state: they are not counted and not searched.
 func (s *State) OwnTables(list []*Table) { s.memory.base = list }
 
+// Roots are tables that scripts reach through the state's own: they are counted.
+func (s *State) Roots(list ...*Table) { s.memory.roots = list }
+
 // measurer walks values without recursion.
 type measurer struct {
 	s       *State
@@ -69,6 +72,9 @@ func (s *State) measure() int {
 	m := measurer{s: s, epoch: s.memory.epoch, strings: make(map[unsafe.Pointer]struct{})}
 	for _, t := range s.memory.base {
 		t.mark = m.epoch
+	}
+	for _, t := range s.memory.roots {
+		m.value(Tab(t))
 	}
 	m.threads = append(m.threads, s.main)
 	s.main.mark = m.epoch

@@ -31,6 +31,7 @@ type State struct {
 		held  int // bytes counted at the last measurement, and charged since
 		next  int // measure again when held reaches this
 		epoch uint32
+		roots []*Table // what a script reaches beside its stack
 		base  []*Table // what belongs to the state and is not counted
 	}
 	nextFn, ipairsFn *Function
@@ -141,7 +142,7 @@ func (s *State) Spent() uint64 { return s.spent * stepsPerCheck }
 // not be reachable from it.
 func (s *State) Reset() {
 	t := s.main
-	clear(t.stack[:min(t.high+maxRegs, len(t.stack))])
+	clear(t.stack[:min(t.high+8, len(t.stack))])
 	clear(t.frames[:t.highFrame])
 	if len(t.stack) > 1<<14 {
 		t.stack = make([]Value, initialStack)

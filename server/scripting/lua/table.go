@@ -237,6 +237,18 @@ func (t *Table) SetReadOnly(on bool) { t.readonly = on }
 // SetMeta gives the table a metatable.
 func (t *Table) SetMeta(m *Table) { t.meta = m }
 
+// Recycle empties a table that nobody holds any more, and gives it n nil elements.
+func (t *Table) Recycle(n int) {
+	if cap(t.arr) < n || cap(t.arr) > 64 {
+		t.arr = make([]Value, n)
+	} else {
+		clear(t.arr[:cap(t.arr)])
+		t.arr = t.arr[:n]
+	}
+	t.node, t.lastFree, t.meta, t.readonly = nil, 0, nil, false
+	t.owner.charge(n * valueBytes)
+}
+
 // Meta is the metatable, or nil.
 func (t *Table) Meta() *Table { return t.meta }
 
