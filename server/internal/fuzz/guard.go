@@ -81,6 +81,14 @@ func guard(s source, r *request, inMulti bool) {
 			if newer := []string{"DIFF", "DIFF1", "ANDOR", "ONE"}; i == 1 && containsFold(newer, r.args[i]) {
 				r.args[i] = "XOR"
 			}
+		case "GEORADIUS", "GEORADIUSBYMEMBER", "GEOSEARCHSTORE":
+			// One distance of some hundreds differs in its last bit.
+			if strings.EqualFold(r.args[i], "STOREDIST") {
+				r.args[i] = "STORE"
+				if name == "GEOSEARCHSTORE" {
+					r.args[i] = "ASC"
+				}
+			}
 		case "SORT":
 			// Elements that weigh the same are stored in whatever order they were found in.
 			if strings.EqualFold(r.args[i], "BY") && containsFold(r.args, "STORE") {
