@@ -150,7 +150,15 @@ func TestQuotaEndsTheScriptOnly(t *testing.T) {
 	for _, src := range []string{
 		"local s = 'x' while true do s = s .. s end", "local t = {} while true do t[#t+1] = redis.call('echo', 'abc') end",
 		"return cjson.decode('[' .. string.rep('[],', 100000) .. '1]')", "return string.rep('x', 1e8)",
-		"local t = {} for i = 1, 1e7 do t[i] = {} end", "error(string.rep('x', 1e8))", "local i = 0 while true do i = i + 1 KEYS[i] = {} end", "ARGV.x = 'x' while true do ARGV.x = ARGV.x .. ARGV.x end",
+		"local t = {} for i = 1, 1e7 do t[i] = {} end", "error(string.rep('x', 1e8))", "local s = string.rep('x', 1e6) return string.gsub('x', 'x', {x = s}) .. string.gsub(s, '.+', string.rep('%0', 1e4))",
+		"local s = string.rep('x', 1e6) local t = {} for i = 1, 7000 do t[i] = s end return struct.pack(string.rep('s', 7000), unpack(t))",
+		"local s = string.rep('x', 1e6) local t = {} for i = 1, 7000 do t[i] = s end return string.format(string.rep('%s', 7000), unpack(t))",
+		"local s = string.rep('x', 1e6) local t = {} for i = 1, 7000 do t[i] = s end return cjson.encode(t)",
+		"local s = string.rep('x', 1e6) local t = {} for i = 1, 7000 do t[i] = s end return cmsgpack.pack(t)",
+		"local s = string.rep('x', 1e6) return load(function() return s end)",
+		"local s = string.rep('x', 1e6) local t = {} for i = 1, 7000 do t[i] = s end return t",
+		"local t = {1} for i = 1, 40 do t = {t, t} end return t",
+		"local i = 0 while true do i = i + 1 KEYS[i] = {} end", "ARGV.x = 'x' while true do ARGV.x = ARGV.x .. ARGV.x end",
 		"local t = {} while true do t[#t+1] = cmsgpack.unpack(string.rep('\\192', 10) .. '') or {} t[#t+1] = cmsgpack.pack(string.rep('x', 1000)) end",
 	} {
 		if got := eval(t, e, src, &Run{}); !strings.Contains(got, "not enough memory") {

@@ -100,7 +100,8 @@ type interp struct {
 	run    *Run
 	proto  int // of replies that the script sees: redis.setresp
 	args   [][]byte
-	nums   []byte // texts of numeric arguments
+	nums   []byte    // texts of numeric arguments
+	meter  lua.Meter // of the reply
 	out    resp.Writer
 	random *atomic.Uint64
 	name   string // of the function that runs, in error replies; the SHA1 for scripts
@@ -267,6 +268,7 @@ func (in *interp) execute(r *Run, dst []byte, prepare func(t *lua.Thread) int) (
 	in.libs.SetRandom(began)
 	in.out.Reset(dst)
 	in.out.SetProto(r.Proto)
+	in.meter = in.st.Meter()
 	r.attach(in.st)
 	mark := len(dst)
 	defer func() {

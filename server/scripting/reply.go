@@ -178,6 +178,7 @@ func (in *interp) reply(v lua.Value, used int) {
 	switch v.Kind() {
 	case lua.String:
 		s, _ := v.AsString()
+		in.meter.Need(in.out.Len() + len(s))
 		in.out.BulkString(s)
 	case lua.Number:
 		f, _ := v.AsNumber()
@@ -196,6 +197,7 @@ func (in *interp) reply(v lua.Value, used int) {
 	default:
 		in.out.Null()
 	}
+	in.meter.Need(in.out.Len())
 	in.st.Work(1)
 }
 

@@ -168,6 +168,7 @@ func baseLoad(t *Thread) int {
 	f := t.CheckFunction(1)
 	name := t.OptString(2, "=(load)")
 	var b strings.Builder
+	meter := t.st.Meter()
 	for {
 		t.Push(Fn(f))
 		t.Call(0, 1)
@@ -185,7 +186,7 @@ func baseLoad(t *Thread) int {
 		if piece == "" {
 			break
 		}
-		t.st.charge(len(piece))
+		meter.Need(b.Len() + len(piece))
 		b.WriteString(piece)
 	}
 	return t.compile(b.String(), name)

@@ -44,6 +44,25 @@ func (s *State) overMark(n int) {
 	m.next = min(live+max(live/2, m.quota/4), max(m.quota, live+m.quota/16))
 }
 
+// A Meter watches a buffer that a Go function fills: it is not reachable from the script, so a measurement does not find it, and its
+// whole size must be weighed against the quota again and again.
+type Meter struct {
+	s    *State
+	free int // up to this size it was weighed
+}
+
+// Meter makes one.
+func (s *State) Meter() Meter { return Meter{s: s} }
+
+// Need says that the buffer will have n bytes.
+func (m *Meter) Need(n int) {
+	if n > m.free {
+		m.s.charge(n)
+		m.s.Work(1)
+		m.free = n + n/4 + 1024
+	}
+}
+
 // Held is about how many bytes the values of the script take.
 func (s *State) Held() int { return s.memory.held }
 

@@ -257,14 +257,14 @@ func strGSub(t *Thread) int {
 	}
 	m := &matcher{t: t, src: s, pat: p}
 	var out []byte
-	charged := 0
+	meter := t.st.Meter()
 	at, n := 0, 0
 	for n < limit {
 		m.level = 0
 		e := m.match(at, start)
 		if e >= 0 {
 			n++
-			out = m.replace(out, repl, at, e)
+			out = m.replace(out, &meter, repl, at, e)
 		}
 		if e >= 0 && e > at {
 			at = e
@@ -274,10 +274,7 @@ func strGSub(t *Thread) int {
 		} else {
 			break
 		}
-		if len(out) > charged {
-			t.room(len(out) + 4096)
-			charged = 2*len(out) + 4096
-		}
+		meter.Need(len(out))
 		if anchor {
 			break
 		}
@@ -296,7 +293,7 @@ func strGSub(t *Thread) int {
 }
 
 // replace appends what a match from s to e becomes.
-func (m *matcher) replace(out []byte, repl Value, s, e int) []byte {
+func (m *matcher) replace(out []byte, meter *Meter, repl Value, s, e int) []byte {
 	t := m.t
 	var v Value
 	switch {
@@ -322,10 +319,12 @@ func (m *matcher) replace(out []byte, repl Value, s, e int) []byte {
 			case !isDigit(text[i]):
 				out = append(out, text[i])
 			case text[i] == '0':
-				t.st.charge(e - s)
+				meter.Need(len(out) + e - s)
+				t.st.Work((e - s) >> 6)
 				out = append(out, m.src[s:e]...)
 			default:
 				c := t.st.plainText(m.capture(int(text[i]-'1'), s, e))
+				meter.Need(len(out) + len(c))
 				out = append(out, c...)
 			}
 		}
@@ -338,13 +337,14 @@ func (m *matcher) replace(out []byte, repl Value, s, e int) []byte {
 		t.Errorf("invalid replacement value (a %s)", v.Kind())
 	}
 	text := t.st.plainText(v)
-	t.st.charge(len(text))
+	meter.Need(len(out) + len(text))
 	return append(out, text...)
 }
 
 func strFormat(t *Thread) int {
 	f := t.CheckString(1)
 	var out []byte
+	meter := t.st.Meter()
 	arg := 1
 	for i := 0; i < len(f); i++ {
 		c := f[i]
@@ -362,9 +362,11 @@ func strFormat(t *Thread) int {
 		}
 		spec, next := t.readSpec(f, i)
 		i = next
-		before := len(out)
+		if v := t.Arg(arg); v.isStr() {
+			meter.Need(len(out) + v.strLen())
+			t.st.Work(v.strLen() >> 6)
+		}
 		out = t.formatOne(out, spec, arg)
-		t.st.charge(len(out) - before)
 	}
 	t.room(len(out))
 	return t.Return(t.own(out))

@@ -30,17 +30,14 @@ func tabConcat(t *Thread) int {
 	}
 	i, j = int(int32(i)), int(int32(j))
 	var out []byte
-	charged := 0
+	meter := t.st.Meter()
 	for ; i <= j; i++ {
 		t.st.tick()
 		v := tab.GetInt(i)
 		switch {
 		case v.isStr():
 			t.st.Work(v.strLen() >> 6)
-			if need := len(out) + v.strLen() + len(sep); need > charged {
-				t.room(need)
-				charged = 2 * need
-			}
+			meter.Need(len(out) + v.strLen() + len(sep))
 			out = append(out, v.str()...)
 		case v.isNum():
 			out = appendG(out, v.num(), 14)

@@ -129,17 +129,17 @@ func (c *jsonConfig) sparse(t *lua.Thread) int {
 // encoder writes JSON.
 type encoder struct {
 	*jsonConfig
-	t       *lua.Thread
-	out     []byte
-	charged int
-	depth   int
+	t     *lua.Thread
+	out   []byte
+	meter lua.Meter
+	depth int
 }
 
 func (c *jsonConfig) encode(t *lua.Thread) int {
 	if t.NArgs() != 1 {
 		t.ArgError(1, "expected 1 argument")
 	}
-	e := &encoder{jsonConfig: c, t: t, out: make([]byte, 0, 128)}
+	e := &encoder{jsonConfig: c, t: t, out: make([]byte, 0, 128), meter: t.State().Meter()}
 	e.value(t.Arg(1))
 	return t.Return(t.State().Bytes(e.out))
 }
@@ -151,10 +151,7 @@ func (e *encoder) refuse(v lua.Value, why string) {
 func (e *encoder) value(v lua.Value) {
 	s := e.t.State()
 	s.Work(1)
-	if len(e.out) > e.charged {
-		s.Charge(len(e.out) + 1024)
-		e.charged = 2*len(e.out) + 1024
-	}
+	e.meter.Need(len(e.out))
 	switch v.Kind() {
 	case lua.String:
 		text, _ := v.AsString()
@@ -196,7 +193,7 @@ const maxJSONStack = 2650
 const hexDigits = "0123456789abcdef"
 
 func (e *encoder) text(s string) {
-	e.t.State().Charge(len(s))
+	e.meter.Need(len(e.out) + len(s))
 	e.t.State().Work(len(s) >> 6)
 	e.out = append(e.out, '"')
 	from := 0

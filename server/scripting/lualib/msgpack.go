@@ -22,9 +22,9 @@ func openMsgpack(s *lua.State) {
 }
 
 type packer struct {
-	s       *lua.State
-	out     []byte
-	charged int
+	s     *lua.State
+	out   []byte
+	meter lua.Meter
 }
 
 func msgPack(t *lua.Thread) int {
@@ -32,7 +32,7 @@ func msgPack(t *lua.Thread) int {
 	if n == 0 {
 		t.ArgError(0, "MessagePack pack needs input.")
 	}
-	p := &packer{s: t.State()}
+	p := &packer{s: t.State(), meter: t.State().Meter()}
 	for i := 1; i <= n; i++ {
 		p.value(t.Arg(i), 0)
 	}
@@ -54,15 +54,13 @@ func (p *packer) head(small byte, limit int, codes [3]byte, n int) {
 
 func (p *packer) value(v lua.Value, level int) {
 	p.s.Work(1)
-	if len(p.out) > p.charged {
-		p.s.Charge(len(p.out) + 1024)
-		p.charged = 2*len(p.out) + 1024
-	}
+	p.meter.Need(len(p.out))
 	switch v.Kind() {
 	case lua.String:
 		s, _ := v.AsString()
 		p.head(0xa0, 31, [3]byte{0xd9, 0xda, 0xdb}, len(s))
-		p.s.Charge(len(s))
+		p.meter.Need(len(p.out) + len(s))
+		p.s.Work(len(s) >> 6)
 		p.out = append(p.out, s...)
 	case lua.Boolean:
 		if v.Truthy() {

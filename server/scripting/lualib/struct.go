@@ -103,13 +103,14 @@ func (l *layout) control(opt byte) {
 func structPack(t *lua.Thread) int {
 	l := layout{t: t, f: t.CheckString(1), align: 1}
 	var out []byte
+	meter := t.State().Meter()
 	arg := 2
 	for l.more() {
 		opt := l.next()
 		size := l.size(opt)
 		pad := l.padding(len(out), opt, size)
 		t.State().Work(1)
-		t.State().Charge(pad + size)
+		meter.Need(len(out) + pad + min(size, maxIntSize))
 		out = append(out, make([]byte, pad)...)
 		switch opt {
 		case 'b', 'B', 'h', 'H', 'l', 'L', 'T', 'i', 'I':
@@ -138,11 +139,12 @@ func structPack(t *lua.Thread) int {
 			arg++
 			if size == 0 {
 				size = len(s)
-				t.State().Charge(size)
 			}
 			if len(s) < size {
 				t.ArgError(arg, "string too short")
 			}
+			meter.Need(len(out) + size)
+			t.State().Work(size >> 6)
 			out = append(out, s[:size]...)
 			if opt == 's' {
 				out = append(out, 0)
