@@ -41,6 +41,10 @@ func guard(s source, r *request, inMulti bool) {
 			if i > 1 && i%2 == 0 && strings.HasPrefix(r.args[1], "y") {
 				r.args[i] = "0"
 			}
+			// A listpack forgets the sign of zero. In 7.0 a new sorted set is one, however many members it will get.
+			if f, err := strconv.ParseFloat(r.args[i], 64); err == nil && f == 0 && math.Signbit(f) && len(r.args) > 5 {
+				r.args[i] = "0"
+			}
 		case "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "GETEX", "SET", "HEXPIRE", "HPEXPIRE":
 			if err == nil && i > 1 && n > 0 && n < minSeconds*1000 && isDeadline(r.args, i) {
 				r.args[i] = s.soon()
