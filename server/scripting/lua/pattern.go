@@ -19,6 +19,22 @@ type matcher struct {
 	caps  [maxCaptures]struct{ from, n int }
 }
 
+// newMatcher takes the state's matcher, or makes one while that is in use further out.
+func (t *Thread) newMatcher(src, pat string) *matcher {
+	m := t.st.matcher
+	if m == nil {
+		m = new(matcher)
+	}
+	t.st.matcher = nil
+	m.t, m.src, m.pat, m.level, m.depth = t, src, pat, 0, 0
+	return m
+}
+
+func (m *matcher) release() {
+	m.t.st.matcher = m
+	m.t, m.src, m.pat = nil, "", ""
+}
+
 func (m *matcher) fail(msg string) { m.t.Errorf("%s", msg) }
 
 // classEnd is the place after the single-character class at p.
@@ -132,7 +148,12 @@ func (m *matcher) match(s, p int) int {
 	if m.depth++; m.depth > maxMatchDepth {
 		m.fail("pattern too complex")
 	}
-	defer func() { m.depth-- }()
+	r := m.run(s, p)
+	m.depth--
+	return r
+}
+
+func (m *matcher) run(s, p int) int {
 	for {
 		m.t.st.tick()
 		if p == len(m.pat) {

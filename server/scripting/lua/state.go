@@ -34,6 +34,7 @@ type State struct {
 		roots []*Table // what a script reaches beside its stack
 		base  []*Table // what belongs to the state and is not counted
 	}
+	matcher          *matcher // not in use, or nil
 	nextFn, ipairsFn *Function
 	kinds            [UserData + 1]Value
 

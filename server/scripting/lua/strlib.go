@@ -189,7 +189,8 @@ func (t *Thread) find(find bool) int {
 		t.Push(Int(init + i + len(p)))
 		return 2
 	}
-	m := &matcher{t: t, src: s, pat: p}
+	m := t.newMatcher(s, p)
+	defer m.release()
 	anchor := p != "" && p[0] == '^'
 	start := 0
 	if anchor {
@@ -255,7 +256,8 @@ func strGSub(t *Thread) int {
 	if anchor {
 		start = 1
 	}
-	m := &matcher{t: t, src: s, pat: p}
+	m := t.newMatcher(s, p)
+	defer m.release()
 	var out []byte
 	meter := t.st.Meter()
 	at, n := 0, 0
