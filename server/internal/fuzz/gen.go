@@ -224,13 +224,25 @@ func (g *generator) wait() []unit {
 	endless(q.args)
 	units := []unit{{q}}
 	for range 1 + g.IntN(6) {
-		if g.oneIn(8) {
+		if g.oneIn(8) && waitsForOne(q.args) {
 			units = append(units, g.transaction()...)
 		} else {
 			units = append(units, g.one(false))
 		}
 	}
 	return append(units, unit{{args: []string{"CLIENT", "UNBLOCK", "2"}, role: wakeRole}})
+}
+
+// waitsForOne reports whether a blocking request waits for one key. If a transaction fills several, 7.0 serves the one that
+// was filled first, and since 7.2 the first in the order of the arguments is served.
+func waitsForOne(args []string) bool {
+	switch args[0] {
+	case "BLMOVE", "BRPOPLPUSH":
+		return true
+	case "BLMPOP", "BZMPOP":
+		return args[2] == "1"
+	}
+	return len(args) == 3
 }
 
 // transaction draws MULTI, some requests and EXEC. They are units of their own, so that any of them may turn out not to
