@@ -21,7 +21,10 @@ type Call struct {
 	table  *Table
 	atomic bool  // inside MULTI/EXEC or a script: nothing blocks
 	wait   *Wait // set by Block
-	pushes bool  // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
+	// script is what a request that runs one runs, once found.
+	script *Script
+	within *scriptRun // what it is called by, nil if that is no script
+	pushes bool       // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
 }
 
 // Wait is what a blocking command asks for when it cannot be served at once.

@@ -48,7 +48,7 @@ var categoryNames = []string{
 func (s *Spec) Categories() []string {
 	has := map[string]bool{
 		"@write":     s.Flags&Write != 0,
-		"@read":      s.Flags&ReadOnly != 0,
+		"@read":      s.Flags&ReadOnly != 0 && s.Group != GroupScripting,
 		"@admin":     s.Flags&Admin != 0,
 		"@dangerous": s.Flags&(Admin|Dangerous) != 0,
 		"@pubsub":    s.Flags&PubSub != 0,

@@ -22,7 +22,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	mark := w.Len()
 	k := &c.call
 	k.Writer, k.Tx, k.Args, k.Conn, k.Env = w, c.Tx, args, c, c.Env
-	k.table, k.atomic, k.wait, k.pushes = t, false, nil, false
+	k.table, k.atomic, k.wait, k.pushes, k.script = t, false, nil, false, nil
 	mode := c.reply
 	if mode == replySkipNext {
 		c.reply = replyOn
@@ -98,7 +98,7 @@ func (t *Table) run(c *Conn, k *Call) error {
 		return err
 	case spec.Flags&AllKeys != 0:
 		tx.LockAll()
-	case len(spec.Keys) != 0:
+	case len(spec.Keys) != 0 && spec.Flags&OwnLocks == 0:
 		t.lockKeys(c, tx, spec, k.Args)
 	}
 	err = k.perform(mark)

@@ -25,6 +25,9 @@ type Env interface {
 	// PasswordSet reports whether clients have to authenticate.
 	PasswordSet() bool
 
+	// Scripts is the interpreter.
+	Scripts() Scripts
+
 	Config
 	Clients
 	Broker

@@ -146,6 +146,26 @@ const (
 	ErrNotHLL           = Error("WRONGTYPE Key is not a valid HyperLogLog string value.")
 	ErrHLLNoKey         = Error("ERR The specified key does not exist")
 	ErrHLLNotSparse     = Error("ERR HLL encoding is not sparse")
+	ErrNoScript         = Error("NOSCRIPT No matching script. Please use EVAL.")
+	ErrNegativeKeys     = Error("ERR Number of keys can't be negative")
+	ErrKeysBeyondArgs   = Error("ERR Number of keys can't be greater than number of args")
+	ErrBadKeyCount      = Error("ERR Bad number of keys provided")
+	ErrNotReadOnly      = Error("ERR Can not execute a script with write flag using *_ro command.")
+	ErrScriptUnknown    = Error("ERR Unknown Redis command called from script")
+	ErrScriptArity      = Error("ERR Wrong number of args calling Redis command from script")
+	ErrScriptForbidden  = Error("ERR This Redis command is not allowed from script")
+	ErrScriptReadOnly   = Error("ERR Write commands are not allowed from read-only scripts.")
+	ErrScriptFlush      = Error("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
+	ErrScriptDebug      = Error("ERR Use SCRIPT DEBUG YES/SYNC/NO")
+	ErrScriptDebugger   = Error("ERR There is no script debugger in this server")
+	ErrNotBusy          = Error("NOTBUSY No scripts in execution right now.")
+	ErrUnkillable       = Error("UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.")
+	ErrNoFunction       = Error("ERR Function not found")
+	ErrNoLibrary        = Error("ERR Library not found")
+	ErrFunctionFlush    = Error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
+	ErrLibraryName      = Error("ERR library name argument was not given")
+	ErrRestorePolicy    = Error("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
+	ErrFunctionPayload  = Error("ERR failed loading the given functions payload")
 	ErrSortScores       = Error("ERR One or more scores can't be converted into double")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
@@ -159,6 +179,9 @@ func errArity(s *Spec) error {
 
 // ErrBusyScript is the reply while a script of EVAL takes too long.
 const ErrBusyScript Error = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+
+// ErrBusyFunction is the reply while a function takes too long.
+const ErrBusyFunction Error = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 
 // errExecRefused is the reply of an EXEC that was refused itself: the transaction is over.
 func errExecRefused(err error) error {

@@ -111,6 +111,7 @@ func (h *harness) Version() string                            { return "test" }
 func (h *harness) Detach(c *Conn, f func(l Lane) []byte) {
 	h.Deliver(nil, c, f(Lane{Gate: c.Gate, Tx: c.Tx, Meter: c.Meter}))
 }
+func (h *harness) Scripts() Scripts                              { return nil }
 func (*harness) ErrBusy() error                                  { return ErrBusyScript }
 func (h *harness) SleepForDebug(d time.Duration)                 { h.clock.Advance(d) }
 func (h *harness) Shutdown(c *Conn, save, now, force bool) error { return nil }

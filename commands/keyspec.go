@@ -46,6 +46,7 @@ type KeySpec struct {
 	// reach to Begin+Last (negative Last: counted from the end of the arguments; if Limit > 1, only the first
 	// 1/Limit of them). Every Step-th argument is a key.
 	NumKeys bool
+	None    bool // with NumKeys: the number may be 0
 	NumAt   int
 	First   int
 	Last    int
@@ -103,6 +104,9 @@ func (k *KeySpec) positions(args [][]byte, dst []int) (out []int, ok bool) {
 		}
 		n, ok := num.ParseInt(args[begin+k.NumAt])
 		begin += k.First
+		if ok && n == 0 && k.None {
+			return dst, true
+		}
 		if !ok || n < 1 || n > int64(len(args)) {
 			return dst, false
 		}

@@ -6,7 +6,7 @@ var transactionCommands = []Spec{
 	{Name: "MULTI", Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy, Group: GroupTransaction,
 		Since: "1.2.0", Complexity: "O(1)", Summary: "Begins a transaction.", Run: multiCmd},
 	{Name: "EXEC", Arity: 1, Flags: NoScript | Loading | Stale | SkipSlowlog | OwnLocks, Group: GroupTransaction,
-		Since: "1.2.0", Complexity: "What the queued commands cost.", Summary: "Runs the commands of the transaction.", Run: exec},
+		Since: "1.2.0", Complexity: "What the queued commands cost.", Summary: "Runs the commands of the transaction.", Endless: execEndless, Run: exec},
 	{Name: "DISCARD", Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | OwnLocks, Group: GroupTransaction,
 		Since: "2.0.0", Complexity: "O(N) with the number of queued commands.", Summary: "Throws the transaction away.", Run: discard},
 	{Name: "WATCH", Syntax: "key [key ...]", Arity: -2, Keys: []KeySpec{Range(1, -1, 1, RO)},
@@ -112,7 +112,7 @@ func exec(c *Call) error {
 		conn.unwatch(tx)
 		return ErrExecAbort
 	}
-	switch m.scope() {
+	switch m.scope(c) {
 	case Exclusive:
 		tx.Exclusive(conn.Gate, func() { conn.execQueue(c, &m) })
 		return nil
@@ -135,9 +135,9 @@ func exec(c *Call) error {
 }
 
 // scope returns Exclusive or AllKeys if some command needs that much, else 0.
-func (m *multi) scope() (f Flags) {
+func (m *multi) scope(c *Call) (f Flags) {
 	for _, q := range m.queue {
-		if q.spec.Flags&Exclusive != 0 {
+		if q.spec.Flags&Exclusive != 0 || q.spec.Scope != nil && q.spec.Scope(q.call(c)) != 0 {
 			return Exclusive
 		}
 		if _, whole := q.spec.Reach(q.args, nil); !whole || q.spec.Flags&AllKeys != 0 {
@@ -145,6 +145,22 @@ func (m *multi) scope() (f Flags) {
 		}
 	}
 	return f
+}
+
+// call is the command as the handler of EXEC runs it.
+func (q *queued) call(c *Call) *Call {
+	return &Call{Writer: c.Writer, Tx: c.Tx, Spec: q.spec, Args: q.args, Conn: c.Conn, Env: c.Env, table: c.table, atomic: true}
+}
+
+// execEndless reports whether the end of a queued command cannot be foreseen.
+func execEndless(c *Call) bool {
+	for i := range c.Conn.multi.queue {
+		q := &c.Conn.multi.queue[i]
+		if q.spec.Endless != nil && q.spec.Endless(q.call(c)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Conn) execQueue(k *Call, m *multi) {

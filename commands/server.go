@@ -34,6 +34,9 @@ func info(c *Call) error {
 
 func timeCmd(c *Call) error {
 	us := c.Env.Clock().NowUs()
+	if c.within != nil {
+		us = c.within.time(us)
+	}
 	c.Array(2)
 	c.BulkInt(us / 1e6)
 	c.BulkInt(us % 1e6)

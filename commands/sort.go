@@ -191,8 +191,8 @@ func sortElements(c *Call, mayStore bool) error {
 	if err != nil {
 		return err
 	}
-	if q.unsorted && src.set != nil && q.store != nil {
-		// What is stored shall not depend on the order of a table.
+	if q.unsorted && src.set != nil && (q.store != nil || c.within != nil) {
+		// What is stored, or known to a script, shall not depend on the order of a table.
 		q.unsorted, q.alpha, q.by = false, true, nil
 	}
 	start, end := q.window(src.len())

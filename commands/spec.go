@@ -82,6 +82,7 @@ const (
 	GroupTransaction Group = "transactions"
 	GroupConnection  Group = "connection"
 	GroupServer      Group = "server"
+	GroupScripting   Group = "scripting"
 	GroupGeo         Group = "geo"
 )
 
@@ -89,7 +90,8 @@ const (
 var groupCategories = map[Group]string{
 	GroupGeneric: "@keyspace", GroupString: "@string", GroupList: "@list", GroupSet: "@set", GroupZSet: "@sortedset",
 	GroupHash: "@hash", GroupBitmap: "@bitmap", GroupHyperLogLog: "@hyperloglog", GroupPubSub: "@pubsub", GroupTransaction: "@transaction", GroupConnection: "@connection",
-	GroupGeo: "@geo",
+	GroupScripting: "@scripting",
+	GroupGeo:       "@geo",
 }
 
 // Spec is the row of a command or of a subcommand.
@@ -106,7 +108,9 @@ type Spec struct {
 	Strays func(args [][]byte) bool
 	// Endless reports whether the end of a request cannot be foreseen: then it runs away from the client's loop; nil: it
 	// always can.
-	Endless    func(c *Call) bool
+	Endless func(c *Call) bool
+	// Scope returns Exclusive if a request inside a transaction needs the world to stand still, else 0; nil: never.
+	Scope      func(c *Call) Flags
 	Flags      Flags
 	Group      Group
 	Category   string // ACL categories instead of the group's, separated by spaces

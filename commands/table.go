@@ -49,6 +49,7 @@ var groups = [][]Spec{
 	configCommands,
 	serverCommands,
 	memoryCommands,
+	scriptCommands,
 	debugCommands,
 }
 

@@ -1,7 +1,5 @@
 package server
 
-import "github.com/streampulse/pulse/commands"
-
 // enter enters the gate of l, or, if an exclusive operation takes too long to wait for, only the one that keeps others
 // from looking into sessions at work; then it returns true.
 func (s *Server) enter(l *lane) (busy bool) {
@@ -19,6 +17,3 @@ func (s *Server) leave(l *lane, busy bool) {
 	}
 	l.gate.Leave()
 }
-
-// ErrBusy implements commands.Env.
-func (s *Server) ErrBusy() error { return commands.ErrBusyScript }

@@ -84,6 +84,8 @@ type Server struct {
 	lanes     lanes
 	pause     pause
 	detached  detached
+	scripts   scripts
+	abort     atomic.Bool  // no script runs any more
 	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
 	collector collector
@@ -99,10 +101,10 @@ type Server struct {
 
 // vars are the parameters read at run time.
 type vars struct {
-	maxClients, timeout, maxBulk, queryLimit, tcpKeepalive *config.IntVar
-	protectedMode                                          *config.BoolVar
-	requirePass                                            *config.StringVar
-	outputLimits                                           config.Var[config.OutputLimits]
+	maxClients, timeout, maxBulk, queryLimit, tcpKeepalive, busyReply *config.IntVar
+	protectedMode                                                     *config.BoolVar
+	requirePass                                                       *config.StringVar
+	outputLimits                                                      config.Var[config.OutputLimits]
 }
 
 // ErrClosed is returned by methods of a Server that has been closed.
@@ -140,6 +142,7 @@ func Open(o Options) (*Server, error) {
 	s.readConfig()
 	s.readEviction()
 	s.fitDescriptors()
+	s.scripts.init(s)
 	s.lanes.init(s)
 	s.detached.init(s)
 	s.clients.init()
@@ -207,6 +210,7 @@ func (s *Server) shutDown() {
 	s.listeners.close()
 	s.loops.freeze()
 	s.entry.Wait()
+	s.abortScripts()
 	s.detached.close()
 	s.clients.each(func(c *session) { c.post(note{kind: noteClose}) })
 	s.loops.close()
@@ -258,6 +262,7 @@ func (s *Server) readConfig() {
 	s.vars = vars{
 		maxClients: c.Int("maxclients"), timeout: c.Int("timeout"), maxBulk: c.Int("proto-max-bulk-len"),
 		queryLimit: c.Int("client-query-buffer-limit"), tcpKeepalive: c.Int("tcp-keepalive"),
+		busyReply:     c.Int("busy-reply-threshold"),
 		protectedMode: c.Bool("protected-mode"), requirePass: c.String("requirepass"), outputLimits: c.OutputLimits(),
 	}
 	limits := map[string]func(l *store.Limits, n int){

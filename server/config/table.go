@@ -61,7 +61,7 @@ var generalParams = []Param{
 	enum("enable-module-command", "no", Immutable|Inert, "no", "yes", "local"),
 	integer("watchdog-period", 0, 0, maxInt32, Hidden|Inert),
 	boolean("use-exit-on-panic", false, Hidden|Inert),
-	integer("busy-reply-threshold", 5000, 0, maxInt64, Inert).alias("lua-time-limit"),
+	integer("busy-reply-threshold", 5000, 0, maxInt64, 0).alias("lua-time-limit"),
 }
 
 var clientParams = []Param{

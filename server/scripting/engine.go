@@ -93,6 +93,9 @@ type Options struct {
 	Keys lua.KeyPositions
 	// Clock is what os.clock tells; by default the time since the engine was made.
 	Clock func() time.Duration
+	// User and UserOfFunction make what a script's or a function's User is, when it is compiled; they may be nil.
+	User           func(s *Script) any
+	UserOfFunction func(f *Function) any
 	// EvalCache is how many scripts that came by EVAL alone are kept; 0 means 500, as in Redis.
 	EvalCache int
 }
@@ -147,6 +150,11 @@ type Script struct {
 	KeysOnly bool
 	// Commands are the constant names of commands that it calls, in lower case; all that it can call if KeysOnly.
 	Commands []string
+
+	// Endless says that it may run for any length of time.
+	Endless bool
+	// User is whatever Options.User made.
+	User any
 
 	proto *lua.Proto
 	at    *list.Element // its place in recent, nil if it was loaded to stay; guarded by Engine.mu
@@ -239,7 +247,11 @@ func (e *Engine) compile(source string) (*Script, error) {
 		return nil, fmt.Errorf("ERR Error compiling script (new function): %s", err)
 	}
 	s.KeysOnly, s.Commands = s.proto.Keys(e.opt.Keys)
+	s.Endless = s.proto.Endless()
 	s.proto.Forget()
+	if e.opt.User != nil {
+		s.User = e.opt.User(s)
+	}
 	return s, nil
 }
 

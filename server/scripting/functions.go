@@ -16,6 +16,8 @@ type Function struct {
 	Description string
 	HasText     bool // a description was given
 	Flags       Flags
+	// User is whatever Options.UserOfFunction made.
+	User any
 
 	lib *library
 }
@@ -264,6 +266,11 @@ func (e *Engine) registerLibrary(lib *library) error {
 	}
 	if len(lib.funcs) == 0 {
 		return errors.New("ERR No functions registered")
+	}
+	for _, f := range lib.funcs {
+		if e.opt.UserOfFunction != nil {
+			f.User = e.opt.UserOfFunction(f)
+		}
 	}
 	return nil
 }

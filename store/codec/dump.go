@@ -37,15 +37,17 @@ func AppendDump(dst []byte, v Value, compress bool) []byte {
 	return binary.LittleEndian.AppendUint64(dst, crc64.Update(0, dst[start:]))
 }
 
+// sealFits reports whether version and checksum at the end of a payload, which is long enough to have them, fit.
+func sealFits(payload []byte) bool {
+	n := len(payload) - footSize
+	version, sum := payload[n:n+footVersion], payload[n+footVersion:]
+	return binary.LittleEndian.Uint16(version) <= MaxVersion && binary.LittleEndian.Uint64(sum) == crc64.Update(0, payload[:n+footVersion])
+}
+
 // Restore reads a payload. The error is ErrPayload if its end does not fit, and another if the value in it is not one.
 func Restore(payload []byte, lim *Limits) (Value, error) {
 	n := len(payload) - footSize
-	if n < 1 {
-		return Value{}, ErrPayload
-	}
-	version, sum := payload[n:n+footVersion], payload[n+footVersion:]
-	if binary.LittleEndian.Uint16(version) > MaxVersion ||
-		binary.LittleEndian.Uint64(sum) != crc64.Update(0, payload[:n+footVersion]) {
+	if n < 1 || !sealFits(payload) {
 		return Value{}, ErrPayload
 	}
 	var r Reader

@@ -41,7 +41,7 @@ var excluded = map[string]string{
 	"client|unblock": "tells ids", "client|tracking": "makes pushes", "dump": "bytes depend on the version of RDB",
 	"restore": "bytes depend on the version of RDB", "migrate": "needs a third server", "asking": "there is no cluster",
 	"readonly": "there is no cluster", "readwrite": "there is no cluster", "script|kill": "depends on time",
-	"function|kill": "depends on time", "function|dump": "bytes depend on the version of RDB",
+	"script|debug": "there is no debugger", "function|kill": "depends on time", "function|dump": "bytes depend on the version of RDB",
 	"function|stats": "tells about the process", "pfselftest": "is not for clients", "pfdebug": "is not for clients",
 	"restore-asking": "bytes depend on the version of RDB", "object|freq": "is drawn at random",
 	"client|maint_notifications": "is newer than the oracle", "script|flush": "is seen by other connections only",

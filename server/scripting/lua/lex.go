@@ -101,7 +101,10 @@ func (l *lexer) text(t tok) string {
 		}
 		return text
 	case tChar:
-		if t.ch < 32 || t.ch == 127 {
+		switch {
+		case t.ch == 0: // Lua takes it for no token
+			return ""
+		case t.ch < 32 || t.ch == 127:
 			return fmt.Sprintf("char(%d)", t.ch)
 		}
 		return string([]byte{t.ch})
