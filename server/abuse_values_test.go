@@ -14,7 +14,8 @@ import (
 )
 
 // What clients can do wrong with values, and the tests that show what becomes of it. Here it comes over the wire, and
-// others must be answered meanwhile; the tests of packages look closer.
+// others must be answered meanwhile; the tests of packages look closer, and commands/testdata/*/abuse.txt are what redis-server
+// says to such arguments.
 //
 //	RESTORE of what is damaged         TestHostilePayloads; commands: TestRestoreMutated, TestRestoreDeadlines,
 //	                                   generic/dump_errors.txt; store/codec: FuzzRestore, TestHostile
