@@ -223,8 +223,17 @@ func (r *infoReport) memory() {
 	r.zeros("allocator_muzzy")
 	r.bytes("total_system_memory", system)
 	r.bytes("used_memory_lua", 0)
-	r.zeros("used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions",
-		"number_of_libraries", "used_memory_vm_functions")
+	scripts, texts := r.s.scripts.engine.Scripts()
+	libraries, functions := r.s.scripts.engine.Libraries(), 0
+	for _, l := range libraries {
+		functions += len(l.Functions)
+	}
+	r.zeros("used_memory_vm_eval")
+	r.field("used_memory_scripts_eval", texts)
+	r.field("number_of_cached_scripts", scripts)
+	r.field("number_of_functions", functions)
+	r.field("number_of_libraries", len(libraries))
+	r.zeros("used_memory_vm_functions")
 	r.bytes("used_memory_vm_total", 0)
 	r.zeros("used_memory_functions")
 	r.bytes("used_memory_scripts", 0)
