@@ -138,3 +138,36 @@ func TestScriptsAreAtomic(t *testing.T) {
 	wg.Wait()
 	dial(t, srv).want("GET n", "$3\r\n800\r\n")
 }
+
+// TestFunctionRestoreIsAllOrNothing: a library that does not load leaves those that are there alone.
+func TestFunctionRestoreIsAllOrNothing(t *testing.T) {
+	srv := openServer(t)
+	c := dial(t, srv)
+	load := func(name, function string) string {
+		return c.doArgs("FUNCTION", "LOAD", "#!lua name="+name+"\nredis.register_function('"+function+"', function() return '"+name+"' end)")
+	}
+	load("one", "f")
+	load("two", "g")
+	dump := c.doArgs("FUNCTION", "DUMP")
+	payload := dump[strings.Index(dump, "\r\n")+2 : len(dump)-2]
+	if got := c.doArgs("FUNCTION", "RESTORE", payload); got != "-ERR Library 'one' already exists\r\n" {
+		t.Errorf("RESTORE over what is there: %q", got)
+	}
+	c.doArgs("FUNCTION", "DELETE", "one")
+	load("three", "f") // takes the name of a function of one
+	if got := c.doArgs("FUNCTION", "RESTORE", payload, "REPLACE"); got != "-ERR Function f already exists\r\n" {
+		t.Errorf("RESTORE REPLACE: %q", got)
+	}
+	for function, library := range map[string]string{"f": "three", "g": "two"} {
+		if got := c.doArgs("FCALL", function, "0"); !strings.Contains(got, library) {
+			t.Errorf("FCALL %s: %q, want it to be that of %s", function, got, library)
+		}
+	}
+	c.want("FUNCTION RESTORE x", "-ERR DUMP payload version or checksum are wrong\r\n")
+	if got := c.doArgs("FUNCTION", "RESTORE", payload, "FLUSH"); got != "+OK\r\n" {
+		t.Errorf("RESTORE FLUSH: %q", got)
+	}
+	if got := c.doArgs("FCALL", "f", "0"); !strings.Contains(got, "one") {
+		t.Errorf("FCALL f after RESTORE FLUSH: %q", got)
+	}
+}
