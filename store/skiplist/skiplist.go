@@ -103,8 +103,12 @@ func (x *node) link(i int) *link { return (*link)(unsafe.Add(unsafe.Pointer(x), 
 func (x *node) height() int { return int(x.meta & heightMask) }
 
 func (x *node) member() []byte {
-	p := unsafe.Add(unsafe.Pointer(x), nodeSize+linkSize*x.height())
 	n := int(x.meta >> lenShift)
+	if n == 0 {
+		// What lies behind the links may be behind the chunk.
+		return unsafe.Slice((*byte)(unsafe.Pointer(x)), 0)
+	}
+	p := unsafe.Add(unsafe.Pointer(x), nodeSize+linkSize*x.height())
 	if n == lenInside {
 		n = int(*(*uint64)(p))
 		p = unsafe.Add(p, 8)

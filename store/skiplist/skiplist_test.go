@@ -299,3 +299,15 @@ func BenchmarkRank(b *testing.B) {
 		l.Rank(refs[rng.IntN(len(refs))])
 	}
 }
+
+// TestEmptyMembers: the place of an empty member may lie behind its chunk; with -race, pointers are checked.
+func TestEmptyMembers(t *testing.T) {
+	l := New(1)
+	const n = 20_000
+	for i := range n {
+		l.Insert(float64(i), nil)
+	}
+	if err := l.Check(); err != nil || l.Len() != n {
+		t.Fatalf("%d nodes, %v", l.Len(), err)
+	}
+}
