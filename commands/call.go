@@ -21,8 +21,7 @@ type Call struct {
 	table  *Table
 	atomic bool  // inside MULTI/EXEC or a script: nothing blocks
 	wait   *Wait // set by Block
-	// script is what a request that runs one runs, once found.
-	script *Script
+	found  foundScript
 	within *scriptRun // what it is called by, nil if that is no script
 	pushes bool       // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
 }

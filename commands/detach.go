@@ -18,13 +18,13 @@ type Lane struct {
 
 // detach hands the request to a lane. mode is the reply mode it came in.
 func (t *Table) detach(c *Conn, k *Call, mode replyMode) {
-	spec, args, proto, script := k.Spec, cloneArgs(k.Args), k.Proto(), k.script
+	spec, args, proto, found := k.Spec, cloneArgs(k.Args), k.Proto(), k.found
 	c.Env.Detach(c, func(l Lane) []byte {
 		var w resp.Writer
 		w.SetProto(proto)
 		c.Gate, c.Tx, c.Meter = l.Gate, l.Tx, l.Meter
 		c.BeginBatch()
-		call := Call{Writer: &w, Tx: l.Tx, Spec: spec, Args: args, Conn: c, Env: c.Env, table: t, script: script}
+		call := Call{Writer: &w, Tx: l.Tx, Spec: spec, Args: args, Conn: c, Env: c.Env, table: t, found: found}
 		_ = t.run(c, &call) // the error is in the reply
 		if mode != replyOn {
 			w.Truncate(0)

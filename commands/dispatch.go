@@ -22,7 +22,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	mark := w.Len()
 	k := &c.call
 	k.Writer, k.Tx, k.Args, k.Conn, k.Env = w, c.Tx, args, c, c.Env
-	k.table, k.atomic, k.wait, k.pushes, k.script = t, false, nil, false, nil
+	k.table, k.atomic, k.wait, k.pushes, k.found = t, false, nil, false, foundScript{}
 	mode := c.reply
 	if mode == replySkipNext {
 		c.reply = replyOn

@@ -86,36 +86,45 @@ func (t *Table) narrow(s *Script) bool {
 	return ok
 }
 
-// findScript returns what the request runs, once found.
-func (c *Call) findScript() (*Script, error) {
-	if c.script != nil {
-		return c.script, nil
-	}
-	var err error
-	switch c.Spec.full {
-	case "eval", "eval_ro":
-		c.script, err = c.Env.Scripts().Script(c.Args[1], false)
-	case "evalsha", "evalsha_ro":
-		if c.script = c.Env.Scripts().Cached(c.Args[1]); c.script == nil {
-			err = ErrNoScript
-		}
-	default:
-		if c.script = c.Env.Scripts().Function(c.Args[1]); c.script == nil {
-			err = ErrNoFunction
-		}
-	}
-	return c.script, err
+// foundScript is what a request that runs a script runs; both nil: nobody has looked yet.
+type foundScript struct {
+	script *Script
+	err    error
 }
 
-// scriptEndless is the Endless of the rows that run scripts.
+// findScript returns what the request runs. It looks once: what a request is allowed to do follows from the script that
+// was found first.
+func (c *Call) findScript() (*Script, error) {
+	f := &c.found
+	if f.script != nil || f.err != nil {
+		return f.script, f.err
+	}
+	all := c.Env.Scripts()
+	switch c.Spec.full {
+	case "eval", "eval_ro":
+		f.script, f.err = all.Script(c.Args[1], false)
+	case "evalsha", "evalsha_ro":
+		if f.script = all.Cached(c.Args[1]); f.script == nil {
+			f.err = ErrNoScript
+		}
+	default:
+		if f.script = all.Function(c.Args[1]); f.script == nil {
+			f.err = ErrNoFunction
+		}
+	}
+	return f.script, f.err
+}
+
+// scriptEndless is the Endless of the rows that run scripts. Inside a transaction a script that is not known yet may be
+// when its turn comes.
 func scriptEndless(c *Call) bool {
 	s, _ := c.findScript()
-	return s != nil && s.Endless
+	return s == nil && c.atomic || s != nil && s.Endless
 }
 
 // scriptScope is the Scope of the rows that run scripts.
 func scriptScope(c *Call) Flags {
-	if s, _ := c.findScript(); s != nil && !c.table.narrow(s) {
+	if s, _ := c.findScript(); s == nil || !c.table.narrow(s) {
 		return Exclusive
 	}
 	return 0
@@ -124,7 +133,7 @@ func scriptScope(c *Call) Flags {
 // eval runs EVAL and its kin, and FCALL.
 func eval(c *Call) error {
 	n, ok := num.ParseInt(c.Args[2])
-	_, err := c.findScript()
+	s, err := c.findScript()
 	switch {
 	case err != nil && (c.isFunctionCall() || c.namesScript() && len(c.Args[1]) != digestLen):
 		return err
@@ -136,9 +145,7 @@ func eval(c *Call) error {
 		return ErrKeysBeyondArgs
 	case n < 0:
 		return ErrNegativeKeys
-	}
-	s, err := c.findScript()
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	r := &scriptRun{call: c, readOnly: s.Flags&NoWrites != 0 || c.Spec.Flags&ReadOnly != 0}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/streampulse/pulse/server/scripting"
 )
 
 const notBusy = "-NOTBUSY No scripts in execution right now.\r\n"
@@ -169,5 +171,25 @@ func TestFunctionRestoreIsAllOrNothing(t *testing.T) {
 	}
 	if got := c.doArgs("FCALL", "f", "0"); !strings.Contains(got, "one") {
 		t.Errorf("FCALL f after RESTORE FLUSH: %q", got)
+	}
+}
+
+// TestScriptLoadedInItsTransaction: what is not known when EXEC chooses its locks runs with all of them.
+func TestScriptLoadedInItsTransaction(t *testing.T) {
+	srv := openServer(t)
+	c := dial(t, srv)
+	const text = "local out = {} for i = 1, 100 do out[i] = redis.call('SET', 'key:' .. i, i) end return #out"
+	for _, line := range []string{"MULTI", `SCRIPT LOAD "` + text + `"`, "EVALSHA " + scripting.SHA1(text) + " 0", "GET key:7"} {
+		ask(c, line)
+	}
+	if got := c.do("EXEC"); !strings.HasSuffix(got, ":100\r\n$1\r\n7\r\n") {
+		t.Errorf("EXEC: %q", got)
+	}
+	ask(c, "SCRIPT FLUSH")
+	for _, line := range []string{"MULTI", "EVALSHA " + scripting.SHA1(text) + " 0"} {
+		ask(c, line)
+	}
+	if got := c.do("EXEC"); !strings.HasPrefix(got, "*1\r\n-NOSCRIPT") {
+		t.Errorf("EXEC: %q", got)
 	}
 }
