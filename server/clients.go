@@ -171,12 +171,18 @@ func (p *pause) check(srv *Server) {
 func (s *Server) EachClient(f func(c *commands.Conn)) {
 	s.busyGate.Lock()
 	defer s.busyGate.Unlock()
-	s.clients.each(func(c *session) { f(&c.conn) })
+	s.clients.each(func(c *session) {
+		if !c.condemned {
+			f(&c.conn)
+		}
+	})
 }
 
 // CloseClient implements commands.Clients.
 func (s *Server) CloseClient(c *commands.Conn) {
-	c.Session.(*session).post(note{kind: noteClose})
+	cl := c.Session.(*session)
+	cl.condemned = true
+	cl.post(note{kind: noteClose})
 }
 
 // ClientBuffers implements commands.Clients.

@@ -29,19 +29,20 @@ type session struct {
 
 	charged int64 // bytes of its buffers, as the server knows them
 
-	waiting  bool        // a command waits for its keys
-	paused   bool        // the next request waits for the end of CLIENT PAUSE
-	slow     bool        // it kept its loop busy for too long
-	hold     bool        // too much output waits: no input is worked on
-	killed   bool        // closing because others want it
-	gone     bool        // closed; nothing must be done any more
-	away     bool        // run by a lane of its own (detach.go)
-	back     atomic.Bool // away is over; set by that lane
-	overrun  bool        // more input came while it was away than may wait
-	ended    bool        // closed while it was away
-	errand   func(l commands.Lane) []byte
-	busy     bool // of the input being handled: an exclusive operation takes too long, and nothing waits for it
-	overSoft time.Duration
+	waiting   bool        // a command waits for its keys
+	paused    bool        // the next request waits for the end of CLIENT PAUSE
+	slow      bool        // it kept its loop busy for too long
+	hold      bool        // too much output waits: no input is worked on
+	killed    bool        // closing because others want it
+	condemned bool        // CLIENT KILL has told it to close: it is not listed any more; of those who run alone
+	gone      bool        // closed; nothing must be done any more
+	away      bool        // run by a lane of its own (detach.go)
+	back      atomic.Bool // away is over; set by that lane
+	overrun   bool        // more input came while it was away than may wait
+	ended     bool        // closed while it was away
+	errand    func(l commands.Lane) []byte
+	busy      bool // of the input being handled: an exclusive operation takes too long, and nothing waits for it
+	overSoft  time.Duration
 }
 
 // owner runs a session.
