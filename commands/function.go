@@ -35,6 +35,7 @@ type Library struct {
 // Function is a function of a library.
 type Function struct {
 	Script      *Script
+	FlagNames   []string
 	Description string
 	Described   bool
 }
@@ -152,43 +153,12 @@ func (c *Call) writeLibrary(l *Library, withCode bool) {
 			c.Null()
 		}
 		c.BulkString("flags")
-		names := f.Script.Flags.names()
-		c.Set(len(names))
-		for _, name := range names {
-			c.Simple(name)
-		}
+		c.flagSet(f.FlagNames)
 	}
 	if withCode {
 		c.BulkString("library_code")
 		c.BulkString(l.Code)
 	}
-}
-
-var scriptFlagNames = [...]struct {
-	f    ScriptFlags
-	name string
-}{
-	{NoWrites, "no-writes"}, {AllowOOM, "allow-oom"}, {AllowStale, "allow-stale"}, {NoCluster, "no-cluster"},
-	{AllowCrossSlotKeys, "allow-cross-slot-keys"},
-}
-
-func (f ScriptFlags) names() (out []string) {
-	for _, n := range scriptFlagNames {
-		if f&n.f != 0 {
-			out = append(out, n.name)
-		}
-	}
-	return out
-}
-
-// ScriptFlag returns the flag of that name, 0 if there is none.
-func ScriptFlag(name string) ScriptFlags {
-	for _, n := range scriptFlagNames {
-		if n.name == name {
-			return n.f
-		}
-	}
-	return 0
 }
 
 func functionStats(c *Call) error {

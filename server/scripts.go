@@ -116,7 +116,7 @@ func (x *scripts) Libraries() []*commands.Library {
 	for _, l := range x.engine.Libraries() {
 		lib := &commands.Library{Name: l.Name, Code: l.Code}
 		for _, f := range l.Functions {
-			lib.Functions = append(lib.Functions, &commands.Function{Script: x.function(f), Description: f.Description, Described: f.HasText})
+			lib.Functions = append(lib.Functions, &commands.Function{Script: x.function(f), FlagNames: f.Flags.Names(), Description: f.Description, Described: f.HasText})
 		}
 		out = append(out, lib)
 	}

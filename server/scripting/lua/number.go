@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// AppendNumber writes a number as tostring does: C's "%.14g".
-func AppendNumber(dst []byte, f float64) []byte { return appendG(dst, f, 14) }
-
 // AppendG writes a number as C's "%.<prec>g" does, for prec of 1 to 17.
 func AppendG(dst []byte, f float64, prec int) []byte { return appendG(dst, f, prec) }
 
