@@ -52,6 +52,9 @@ const (
 	SysCmd
 	// OwnLocks is for commands that lock by themselves (EXEC).
 	OwnLocks
+	// Effects marks commands that say themselves what does again what they have changed (effects.go), because the same
+	// request would not, later or elsewhere.
+	Effects
 )
 
 // flagNames are the flags that COMMAND INFO shows.
@@ -84,6 +87,7 @@ const (
 	GroupServer      Group = "server"
 	GroupScripting   Group = "scripting"
 	GroupGeo         Group = "geo"
+	GroupStream      Group = "stream"
 )
 
 // groupCategories maps a group to its ACL category.
@@ -92,6 +96,7 @@ var groupCategories = map[Group]string{
 	GroupHash: "@hash", GroupBitmap: "@bitmap", GroupHyperLogLog: "@hyperloglog", GroupPubSub: "@pubsub", GroupTransaction: "@transaction", GroupConnection: "@connection",
 	GroupScripting: "@scripting",
 	GroupGeo:       "@geo",
+	GroupStream:    "@stream",
 }
 
 // Spec is the row of a command or of a subcommand.
