@@ -79,6 +79,15 @@ func cloneArgs(args [][]byte) [][]byte {
 	return out
 }
 
+// serveReady serves those who wait for keys that went without a command. It is called by goroutines of the store.
+func (t *Table) serveReady(keys []store.Key) {
+	t.aux.Lock()
+	defer t.aux.Unlock()
+	t.aux.gate.Enter()
+	defer t.aux.gate.Leave()
+	t.serve(t.aux.tx, keys)
+}
+
 // serve runs the commands of those who wait for the ready keys, in order of arrival for each key. tx is unlocked.
 // What these commands write may make further keys ready: they come after these, in another round.
 func (t *Table) serve(tx *store.Tx, ready []store.Key) {

@@ -23,6 +23,9 @@ type Call struct {
 	wait   *Wait // set by Block
 	found  foundScript
 	within *scriptRun // what it is called by, nil if that is no script
+	db     int        // the database it began in
+	told   bool       // it has said what its effects are
+	effect [][]byte   // of Effect, to be used again
 	pushes bool       // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
 }
 

@@ -57,6 +57,7 @@ var groups = [][]Spec{
 func New(s *store.Store) *Table {
 	t := &Table{byName: make(map[string]*Spec)}
 	t.aux.tx, t.aux.gate = s.NewTx(), s.NewGate()
+	s.OnReady(t.serveReady)
 	for _, g := range groups {
 		for i := range g {
 			spec := g[i] // a copy: tables do not share what New derives

@@ -237,6 +237,7 @@ func (v *evictor) run() {
 			r = b.tx.makeRoom(o, backgroundSlice)
 		}
 		b.gate.Leave()
+		v.s.serve(b.tx.ready)
 		v.mark(r != roomEnough)
 		b.Lock()
 		if r != roomLater || b.closed {
@@ -312,6 +313,8 @@ func (tx *Tx) hold(i int) {
 }
 
 func (tx *Tx) release() {
+	tx.unit.Loose = true
+	tx.handOver()
 	tx.s.shards[tx.held[0]].mu.Unlock()
 	tx.held = tx.held[:0]
 }
@@ -435,6 +438,7 @@ func (tx *Tx) evict(n int, e *entry) {
 		(*f)(n, keyOf(e.b))
 	}
 	name := db.nameFor(e)
+	tx.feedDeletion(keyOf(e.b))
 	tx.drop(e)
 	tx.notify(db, name)
 	v.evicted.Add(1)

@@ -117,6 +117,7 @@ type expirer struct {
 	tx     *Tx
 	untidy []bool // by shard: dead memory is to be looked at; of the goroutine that sweeps
 	batch  [16]deadline
+	ready  []Key // with waiters; of the goroutine that sweeps
 
 	off     atomic.Bool
 	expired atomic.Int64
@@ -234,8 +235,17 @@ func (x *expirer) tidy() bool {
 	return true
 }
 
-// sweepShard deletes at most slice due keys and slice due fields of each database of one shard.
+// sweepShard deletes at most slice due keys and slice due fields of each database of one shard, and has those served who
+// waited for them.
 func (x *expirer) sweepShard(i int) {
+	x.sweepLocked(i)
+	if len(x.ready) > 0 {
+		x.s.serve(x.ready)
+		x.ready = x.ready[:0]
+	}
+}
+
+func (x *expirer) sweepLocked(i int) {
 	sh := &x.s.shards[i]
 	x.gate.Enter()
 	defer x.gate.Leave()
@@ -262,6 +272,9 @@ func (x *expirer) sweepShard(i int) {
 		if db.keys.blocks.Wasteful() {
 			x.untidy[i] = true
 		}
+		tx.unit.Loose = true
+		tx.handOver()
+		x.ready = append(x.ready, tx.ready...)
 	}
 	sh.next.Store(sh.earliest())
 	sh.nextField.Store(sh.earliestField())
@@ -307,6 +320,7 @@ func (tx *Tx) expireDue(db *database, d deadline) {
 	}
 	tx.Expired++
 	name := db.nameFor(&e)
+	tx.feedDeletion(keyOf(e.b))
 	ks.dropObject(&e)
 	tx.forget(e.kind(), keyOf(e.b))
 	ks.remove(&e)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+
 	"github.com/google/btree"
 
 	"github.com/streampulse/pulse/store/hash"
@@ -99,14 +101,23 @@ func (tx *Tx) expireFields(db *database, e *entry, limit int) (n int) {
 		return 0
 	}
 	v := e.ks.objects.get(objectNumber(e.value())).(*hash.Hash)
+	if v.NextDeadline() > tx.now {
+		return 0
+	}
+	var due [][]byte
+	if tx.feed != nil {
+		v.EachDue(tx.now, limit, func(field []byte) { due = append(due, bytes.Clone(field)) })
+	}
 	if n = v.Expire(tx.now, limit); n == 0 {
 		return 0
 	}
 	tx.s.expiredFields.Add(int64(n))
 	key := string(keyOf(e.b))
 	if v.Len() == 0 {
+		tx.feedDeletion(keyOf(e.b))
 		tx.drop(e)
 	} else {
+		tx.feedFieldDeletions(keyOf(e.b), due)
 		e.ks.enlist(e.h, v)
 		e.ks.objects.weigh(objectNumber(e.value()))
 		e.ks.account()

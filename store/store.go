@@ -54,6 +54,8 @@ type Store struct {
 	evictor evictor
 	expirer expirer
 	dirty   atomic.Int64 // changes of keys since it was made
+	feed    feedPointer
+	onReady atomic.Pointer[func(keys []Key)]
 
 	expiredFields atomic.Int64
 }

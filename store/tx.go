@@ -37,8 +37,10 @@ type Tx struct {
 		h uint64
 	}
 
-	ready   []Key // keys with waiters that were written
-	changes int   // since Begin
+	ready   []Key    // keys with waiters that were written
+	changes int      // since Begin
+	feed    *feedBox // nil if nobody wants to know of changes
+	unit    Unit     // what the feed will be given
 	scratch []byte
 
 	// Values that live in blocks, as the present command has them in hand (packed.go).
@@ -77,6 +79,7 @@ func (tx *Tx) Begin(db int) { tx.BeginAt(db, tx.s.clk.NowMs()) }
 func (tx *Tx) BeginAt(db int, now int64) {
 	tx.db, tx.now = db, now
 	tx.changes = 0
+	tx.beginFeed()
 	tx.BeginCommand()
 	tx.ready = tx.ready[:0]
 	if cap(tx.scratch) > keepScratch {
@@ -160,6 +163,7 @@ func (tx *Tx) Unlock() {
 	if tx.excl {
 		return
 	}
+	tx.handOver()
 	for _, i := range tx.held {
 		tx.s.shards[i].mu.Unlock()
 	}
@@ -250,6 +254,7 @@ func (tx *Tx) space(e *entry) *keyspace {
 func (tx *Tx) expire(db *database, e *entry) {
 	tx.Expired++
 	name := db.nameFor(e)
+	tx.feedDeletion(keyOf(e.b))
 	tx.drop(e)
 	tx.notify(db, name)
 }

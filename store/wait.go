@@ -106,6 +106,17 @@ func (tx *Tx) Dequeue(w *Waiter) {
 // Ready returns the keys with waiters that were written since Begin, in order, with repetitions.
 func (tx *Tx) Ready() []Key { return tx.ready }
 
+// OnReady has f called for keys with waiters that went without a command: they expired, or were evicted in the background.
+// f is called without locks, and keys is its own only until it returns. Call it before the store is used by others.
+func (s *Store) OnReady(f func(keys []Key)) { s.onReady.Store(&f) }
+
+// serve has those served who wait for keys.
+func (s *Store) serve(keys []Key) {
+	if f := s.onReady.Load(); f != nil && len(keys) > 0 {
+		(*f)(keys)
+	}
+}
+
 // Waiters appends those who wait for key, whose shard is locked, to dst, the longest wait first.
 func (tx *Tx) Waiters(key []byte, dst []*Waiter) []*Waiter {
 	if q := tx.database(tx.hash(key)).waiting[string(key)]; q != nil {

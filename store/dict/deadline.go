@@ -164,6 +164,23 @@ func (d *Dict) Expire(now int64, limit int) (n int) {
 	return n
 }
 
+// EachDue calls f for the keys that Expire with the same arguments would remove.
+func (d *Dict) EachDue(now int64, limit int, f func(key []byte)) {
+	if d.due == nil {
+		return
+	}
+	all := limit >= d.Len()
+	d.due.Ascend(func(m moment) bool {
+		if m.at > now || !all && limit == 0 {
+			return false
+		}
+		limit--
+		p := d.timed(m)
+		f(p.b[p.key:p.val:p.val])
+		return true
+	})
+}
+
 // many is how many keys are worth a new table.
 const many = 1000
 

@@ -223,6 +223,22 @@ func (v *Hash) Expire(now int64, limit int) int {
 	return v.table.Expire(now, limit)
 }
 
+// EachDue calls f for the fields that Expire with the same arguments would remove, unless that would be all there are.
+func (v *Hash) EachDue(now int64, limit int, f func(field []byte)) {
+	switch {
+	case v.NextDeadline() > now:
+	case v.table == nil:
+		v.EachAt(func(field, _ []byte, at int64) bool {
+			if at <= now {
+				f(field)
+			}
+			return true
+		})
+	case v.table.Latest() > now:
+		v.table.EachDue(now, limit, f)
+	}
+}
+
 func (v *Hash) expirePack(now int64) (n int) {
 	old := v.times.at
 	var (
