@@ -22,9 +22,9 @@ var dumpCommands = []Spec{
 	{Name: "DUMP", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly, Group: GroupGeneric,
 		Since: "2.6.0", Complexity: "O(N) with the number of elements and their size.", Summary: "Returns the value of a key in a form that RESTORE takes.",
 		Tips: []string{"nondeterministic_output"}, Run: dump},
-	{Name: "RESTORE", Syntax: restoreSyntax, Arity: -4, Keys: First(OW | Update), Flags: Write | DenyOOM | Dangerous, Group: GroupGeneric,
+	{Name: "RESTORE", Syntax: restoreSyntax, Arity: -4, Keys: First(OW | Update), Flags: Write | Effects | DenyOOM | Dangerous, Group: GroupGeneric,
 		Since: "2.6.0", Complexity: restoreComplexity, Summary: "Creates a key from what DUMP returned.", History: restoreHistory, Run: restore},
-	{Name: "RESTORE-ASKING", Syntax: restoreSyntax, Arity: -4, Keys: First(OW | Update), Flags: Write | DenyOOM | Dangerous | Asking | SysCmd, Group: GroupServer,
+	{Name: "RESTORE-ASKING", Syntax: restoreSyntax, Arity: -4, Keys: First(OW | Update), Flags: Write | Effects | DenyOOM | Dangerous | Asking | SysCmd, Group: GroupServer,
 		Category: "@keyspace", Since: "3.0.0", Complexity: restoreComplexity, Summary: "RESTORE for keys on their way to another node of a cluster.", History: restoreHistory, Run: restore},
 }
 
@@ -106,10 +106,12 @@ func restore(c *Call) error {
 		return ErrPayload
 	case err != nil:
 		return ErrBadData
-	case at <= c.Tx.Now():
+	case c.Tx.Past(at):
 		c.Tx.Delete(key)
+		c.Effect(wordDel, key)
 	default:
 		c.Tx.SetValue(key, v, at)
+		c.restoreEffect(key, at, &o)
 		if o.idle >= 0 {
 			c.Tx.SetIdle(key, o.idle)
 		}
@@ -119,4 +121,23 @@ func restore(c *Call) error {
 	}
 	c.OK()
 	return nil
+}
+
+// restoreEffect tells what restores the value again.
+func (c *Call) restoreEffect(key []byte, at int64, o *restoreOptions) {
+	c.told = true
+	if !c.Feeding() {
+		return
+	}
+	if at == store.Forever {
+		at = 0
+	}
+	args := [][]byte{[]byte("RESTORE"), key, decimal(at), c.Args[3], []byte("REPLACE"), []byte("ABSTTL")}
+	switch {
+	case o.idle >= 0:
+		args = append(args, []byte("IDLETIME"), decimal(o.idle))
+	case o.freq >= 0:
+		args = append(args, []byte("FREQ"), decimal(o.freq))
+	}
+	c.Effect(args...)
 }

@@ -8,13 +8,13 @@ import (
 var expireHistory = [][2]string{{"7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."}}
 
 var expireCommands = []Spec{
-	{Name: "EXPIRE", Syntax: "key seconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Fast, Group: GroupGeneric,
+	{Name: "EXPIRE", Syntax: "key seconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Effects | Fast, Group: GroupGeneric,
 		Since: "1.0.0", Complexity: "O(log N) with the number of keys that have a deadline.", Summary: "Sets the deadline of a key some seconds ahead.", History: expireHistory, Run: expire},
-	{Name: "PEXPIRE", Syntax: "key milliseconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Fast, Group: GroupGeneric,
+	{Name: "PEXPIRE", Syntax: "key milliseconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Effects | Fast, Group: GroupGeneric,
 		Since: "2.6.0", Complexity: "O(log N) with the number of keys that have a deadline.", Summary: "Sets the deadline of a key some milliseconds ahead.", History: expireHistory, Run: pexpire},
-	{Name: "EXPIREAT", Syntax: "key unix-time-seconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Fast, Group: GroupGeneric,
+	{Name: "EXPIREAT", Syntax: "key unix-time-seconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Effects | Fast, Group: GroupGeneric,
 		Since: "1.2.0", Complexity: "O(log N) with the number of keys that have a deadline.", Summary: "Sets the deadline of a key to a Unix time in seconds.", History: expireHistory, Run: expireat},
-	{Name: "PEXPIREAT", Syntax: "key unix-time-milliseconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Fast, Group: GroupGeneric,
+	{Name: "PEXPIREAT", Syntax: "key unix-time-milliseconds [NX | XX | GT | LT]", Arity: -3, Keys: First(RW | Update), Flags: Write | Effects | Fast, Group: GroupGeneric,
 		Since: "2.6.0", Complexity: "O(log N) with the number of keys that have a deadline.", Summary: "Sets the deadline of a key to a Unix time in milliseconds.", History: expireHistory, Run: pexpireat},
 	{Name: "TTL", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupGeneric,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Returns the seconds a key has left.",
@@ -147,6 +147,7 @@ func expireAt(c *Call, unit int64, relative bool) error {
 		return nil
 	}
 	c.Tx.SetDeadline(key, at)
+	c.deadlineEffect(key, at)
 	c.Int(1)
 	return nil
 }

@@ -69,6 +69,7 @@ func functionLoad(c *Call) error {
 	if err != nil {
 		return err
 	}
+	c.Tx.Changed(1)
 	c.BulkString(name)
 	return nil
 }
@@ -77,6 +78,7 @@ func functionDelete(c *Call) error {
 	if !c.Env.Scripts().DeleteLibrary(c.Args[2]) {
 		return ErrNoLibrary
 	}
+	c.Tx.Changed(1)
 	c.OK()
 	return nil
 }
@@ -90,6 +92,7 @@ func functionFlush(c *Call) error {
 		return ErrFunctionFlush
 	}
 	c.Env.Scripts().FlushLibraries()
+	c.Tx.Changed(1)
 	c.OK()
 	return nil
 }
@@ -226,6 +229,7 @@ func functionRestore(c *Call) error {
 	if err := c.Env.Scripts().RestoreLibraries(codes, how); err != nil {
 		return err
 	}
+	c.Tx.Changed(1)
 	c.OK()
 	return nil
 }

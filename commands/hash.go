@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/streampulse/pulse/internal/num"
@@ -40,7 +41,7 @@ var hashCommands = []Spec{
 		Since: "3.2.0", Complexity: "O(1)", Summary: "Returns the length of the value of a field.", Run: hstrlen},
 	{Name: "HINCRBY", Syntax: "key field increment", Arity: 4, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupHash,
 		Since: "2.0.0", Complexity: "O(1)", Summary: "Adds to the integer in a field of a hash, 0 if there is none.", Run: hincrby},
-	{Name: "HINCRBYFLOAT", Syntax: "key field increment", Arity: 4, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupHash,
+	{Name: "HINCRBYFLOAT", Syntax: "key field increment", Arity: 4, Keys: First(RW | Access | Update), Flags: Write | Effects | DenyOOM | Fast, Group: GroupHash,
 		Since: "2.6.0", Complexity: "O(1)", Summary: "Adds to the number in a field of a hash, 0 if there is none.", Run: hincrbyfloat},
 	{Name: "HRANDFIELD", Syntax: "key [count [WITHVALUES]]", Arity: -2, Keys: First(RO | Access), Flags: ReadOnly, Group: GroupHash,
 		Since: "6.2.0", Complexity: "O(N) with the number of fields returned.", Summary: "Returns random fields of a hash.",
@@ -268,7 +269,16 @@ func hincrbyfloat(c *Call) error {
 	case num.FloatNotFinite:
 		return ErrNaNOrInf
 	}
+	at, _ := v.Deadline(c.Args[2])
 	hashPut(c, sum)
+	switch {
+	case !c.Feeding():
+		c.told = true
+	case at == store.Forever || !ok:
+		c.Effect(wordHSet, c.Args[1], c.Args[2], bytes.Clone(sum))
+	default: // HSET would take the field's deadline away
+		c.Effect(wordHSetEx, c.Args[1], wordKeepTTL, wordFields, wordOne, c.Args[2], bytes.Clone(sum))
+	}
 	c.Bulk(sum)
 	return nil
 }

@@ -7,13 +7,13 @@ import (
 )
 
 var hashExpireCommands = []Spec{
-	{Name: "HEXPIRE", Syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | DenyOOM | Fast, Group: GroupHash,
+	{Name: "HEXPIRE", Syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | Effects | DenyOOM | Fast, Group: GroupHash,
 		Since: "7.4.0", Complexity: "O(N) with the number of fields.", Summary: "Sets the deadlines of fields of a hash some seconds ahead.", Run: hexpire},
-	{Name: "HPEXPIRE", Syntax: "key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | DenyOOM | Fast, Group: GroupHash,
+	{Name: "HPEXPIRE", Syntax: "key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | Effects | DenyOOM | Fast, Group: GroupHash,
 		Since: "7.4.0", Complexity: "O(N) with the number of fields.", Summary: "Sets the deadlines of fields of a hash some milliseconds ahead.", Run: hpexpire},
-	{Name: "HEXPIREAT", Syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | DenyOOM | Fast, Group: GroupHash,
+	{Name: "HEXPIREAT", Syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | Effects | DenyOOM | Fast, Group: GroupHash,
 		Since: "7.4.0", Complexity: "O(N) with the number of fields.", Summary: "Sets the deadlines of fields of a hash to a Unix time in seconds.", Run: hexpireat},
-	{Name: "HPEXPIREAT", Syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | DenyOOM | Fast, Group: GroupHash,
+	{Name: "HPEXPIREAT", Syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]", Arity: -6, Keys: First(RW | Update), Flags: Write | Effects | DenyOOM | Fast, Group: GroupHash,
 		Since: "7.4.0", Complexity: "O(N) with the number of fields.", Summary: "Sets the deadlines of fields of a hash to a Unix time in milliseconds.", Run: hpexpireat},
 	{Name: "HTTL", Syntax: "key FIELDS numfields field [field ...]", Arity: -5, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupHash,
 		Since: "7.4.0", Complexity: "O(N) with the number of fields.", Summary: "Returns the seconds that fields of a hash have left.",
@@ -117,17 +117,18 @@ func fieldsExpireAt(c *Call, unit int64, relative bool) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	changes := 0
+	var changed fieldList
 	c.Array(len(fields))
 	for _, f := range fields {
 		r := fieldExpireAt(c, v, f, at, cond)
 		if r > fieldRefused {
-			changes++
+			changed.add(c, f)
 		}
 		c.Int(r)
 	}
-	if changes > 0 {
-		c.Tx.Settle(c.Args[1], v, changes)
+	if changed.n > 0 {
+		c.Tx.Settle(c.Args[1], v, changed.n)
+		c.fieldDeadlineEffect(at, changed.fields)
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ func fieldExpireAt(c *Call, v *hash.Hash, field []byte, at int64, cond expireIf)
 		return fieldMissing
 	case !cond.allows(old, at):
 		return fieldRefused
-	case at <= c.Tx.Now():
+	case c.Tx.Past(at):
 		v.Delete(field)
 		return fieldExpiredNow
 	}

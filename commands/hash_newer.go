@@ -10,13 +10,13 @@ import (
 
 // The commands on hashes that Redis 8 added.
 var hashNewerCommands = []Spec{
-	{Name: "HGETDEL", Syntax: "key FIELDS numfields field [field ...]", Arity: -5, Keys: First(RW | Access | Delete), Flags: Write | Fast, Group: GroupHash,
+	{Name: "HGETDEL", Syntax: "key FIELDS numfields field [field ...]", Arity: -5, Keys: First(RW | Access | Delete), Flags: Write | Effects | Fast, Group: GroupHash,
 		Since: "8.0.0", Complexity: "O(N) with the number of fields.", Summary: "Returns the values of fields of a hash and deletes the fields.", Run: hgetdel},
 	{Name: "HGETEX", Syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]",
-		Arity: -5, Keys: First(RW | Access | Update), Flags: Write | Fast, Group: GroupHash,
+		Arity: -5, Keys: First(RW | Access | Update), Flags: Write | Effects | Fast, Group: GroupHash,
 		Since: "8.0.0", Complexity: "O(N) with the number of fields.", Summary: "Returns the values of fields of a hash and changes their deadlines.", Run: hgetex},
 	{Name: "HSETEX", Syntax: "key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]",
-		Arity: -6, Keys: First(RW | Update), Flags: Write | DenyOOM | Fast, Group: GroupHash,
+		Arity: -6, Keys: First(RW | Update), Flags: Write | Effects | DenyOOM | Fast, Group: GroupHash,
 		Since: "8.0.0", Complexity: "O(N) with the number of fields.", Summary: "Sets fields of a hash with their deadlines.", Run: hsetex},
 }
 
@@ -45,6 +45,7 @@ func hgetdel(c *Call) error {
 	}
 	if deleted > 0 {
 		c.Tx.Settle(c.Args[1], v, deleted)
+		c.effectOn(wordHDel, c.Args[1], fields)
 	}
 	return nil
 }
@@ -89,7 +90,7 @@ func hgetex(c *Call) error {
 		return err
 	}
 	var scratch [num.MaxIntLen]byte
-	changes := 0
+	var changed fieldList
 	c.Array(len(fields))
 	for _, f := range fields {
 		value, ok := v.Get(f, scratch[:])
@@ -100,11 +101,12 @@ func hgetex(c *Call) error {
 		c.Bulk(value)
 		if old, _ := v.Deadline(f); change && old != at {
 			fieldExpireAt(c, v, f, at, expireIf{})
-			changes++
+			changed.add(c, f)
 		}
 	}
-	if changes > 0 {
-		c.Tx.Settle(c.Args[1], v, changes)
+	if changed.n > 0 {
+		c.Tx.Settle(c.Args[1], v, changed.n)
+		c.fieldDeadlineEffect(at, changed.fields)
 	}
 	return nil
 }
@@ -201,13 +203,36 @@ func hsetex(c *Call) error {
 		switch {
 		case o.at == keepFieldTime:
 			v.Update(lim, field, value)
-		case o.at <= c.Tx.Now():
+		case c.Tx.Past(o.at):
 			v.Delete(field)
 		default:
 			v.SetAt(lim, field, value, o.at)
 		}
 	}
 	c.Tx.Settle(c.Args[1], v, len(o.pairs)/2)
+	if c.Feeding() {
+		o.effect(c)
+	}
+	c.told = true
 	c.Int(1)
 	return nil
+}
+
+// effect tells what sets the fields again.
+func (o *hsetexOptions) effect(c *Call) {
+	key := c.Args[1]
+	switch {
+	case o.at == keepFieldTime:
+		c.Effect(append([][]byte{wordHSetEx, key, wordKeepTTL, wordFields, decimal(int64(len(o.pairs) / 2))}, o.pairs...)...)
+	case o.at == store.Forever:
+		c.effectOn(wordHSet, key, o.pairs)
+	case c.Tx.Past(o.at):
+		var fields [][]byte
+		for i := 0; i < len(o.pairs); i += 2 {
+			fields = append(fields, o.pairs[i])
+		}
+		c.effectOn(wordHDel, key, fields)
+	default:
+		c.Effect(append([][]byte{wordHSetEx, key, wordPXAt, decimal(o.at), wordFields, decimal(int64(len(o.pairs) / 2))}, o.pairs...)...)
+	}
 }

@@ -73,12 +73,29 @@ func blockingMove(c *Call, from, to bool, timeout int64) error {
 	case err != nil:
 		return err
 	case src != nil:
-		return moveElement(c, from, to)
+		return moveWaited(c, from, to)
 	case c.atomic: // a bulk null here, an array null after a time-out: so does the real server
 		c.Null()
 		return nil
 	}
 	return c.Block(Wait{Keys: c.Args[1:2], Timeout: timeout, OnTimeout: NullArrayReply})
+}
+
+// moveWaited moves an element for a client that waited, or might have.
+func moveWaited(c *Call, from, to bool) error {
+	changes := c.Tx.Changes()
+	err := moveElement(c, from, to)
+	if c.Tx.Changes() != changes {
+		c.Effect(wordLMove, c.Args[1], c.Args[2], endWord(from), endWord(to))
+	}
+	return err
+}
+
+func endWord(head bool) []byte {
+	if head {
+		return wordLeft
+	}
+	return wordRight
 }
 
 // moveElement moves an element between the ends of two lists, which may be one.
@@ -129,6 +146,11 @@ func bpop(c *Call, head bool) error {
 	c.Array(2)
 	c.Bulk(key)
 	c.takeOne(key, l, head)
+	if head {
+		c.Effect(wordLPop, key)
+	} else {
+		c.Effect(wordRPop, key)
+	}
 	return nil
 }
 
@@ -155,5 +177,6 @@ func (c *Call) popFromLists(o *multiPopArgs) (done bool, err error) {
 	c.Array(2)
 	c.Bulk(key)
 	c.take(key, l, o.first, o.count)
+	c.popEffect(key, o, wordLPop, wordRPop)
 	return true, nil
 }

@@ -39,6 +39,18 @@ func parseMultiPop(a *Args, first, second string) (o multiPopArgs) {
 	return o
 }
 
+// popEffect tells what pops the same again, from the one key that had something.
+func (c *Call) popEffect(key []byte, o *multiPopArgs, first, second []byte) {
+	c.told = true
+	if !c.Feeding() {
+		return
+	}
+	if !o.first {
+		first = second
+	}
+	c.Effect(first, key, decimal(o.count))
+}
+
 func (c *Call) multiPop(first, second string, pop popper) error {
 	a := c.From(1)
 	o := parseMultiPop(&a, first, second)

@@ -20,7 +20,7 @@ var setCommands = []Spec{
 		Since: "6.2.0", Complexity: "O(N) with the number of members asked for.", Summary: "Tells which of several are members of a set.", Run: smismember},
 	{Name: "SCARD", Syntax: "key", Arity: 2, Keys: First(RO), Flags: ReadOnly | Fast, Group: GroupSet,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Returns the number of members of a set.", Run: scard},
-	{Name: "SPOP", Syntax: "key [count]", Arity: -2, Keys: First(RW | Access | Delete), Flags: Write | Fast, Group: GroupSet,
+	{Name: "SPOP", Syntax: "key [count]", Arity: -2, Keys: First(RW | Access | Delete), Flags: Write | Effects | Fast, Group: GroupSet,
 		Since: "1.0.0", Complexity: "O(N) with the number of members returned.", Summary: "Removes random members from a set and returns them.",
 		Tips: []string{"nondeterministic_output"}, History: [][2]string{{"3.2.0", "Added the `count` argument."}}, Run: spop},
 	{Name: "SRANDMEMBER", Syntax: "key [count]", Arity: -2, Keys: First(RO | Access), Flags: ReadOnly, Group: GroupSet,

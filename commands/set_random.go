@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"bytes"
+
 	"github.com/streampulse/pulse/store"
 )
 
@@ -31,8 +33,15 @@ func spop(c *Call) error {
 	if n == 0 {
 		return nil
 	}
-	v.Pop(c.Tx.Rand(), int(n), func(member []byte) { c.Bulk(member) })
+	var gone [][]byte
+	v.Pop(c.Tx.Rand(), int(n), func(member []byte) {
+		c.Bulk(member)
+		if c.Feeding() {
+			gone = append(gone, bytes.Clone(member))
+		}
+	})
 	c.Tx.Settle(c.Args[1], v, int(n))
+	c.effectOn(wordSRem, c.Args[1], gone)
 	return nil
 }
 

@@ -6,7 +6,7 @@ var stringCommands = []Spec{
 	{Name: "GET", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Returns the string at a key.", Run: get},
 	{Name: "SET", Syntax: "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -3,
-		Keys: First(RW | Access | Update | VariableFlags), KeyUse: setKeyUse, Flags: Write | DenyOOM, Group: GroupString,
+		Keys: First(RW | Access | Update | VariableFlags), KeyUse: setKeyUse, Flags: Write | Effects | DenyOOM, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string, whatever it held before.",
 		History: [][2]string{
 			{"2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."},
@@ -17,9 +17,9 @@ var stringCommands = []Spec{
 		}, Run: setCmd},
 	{Name: "SETNX", Syntax: "key value", Arity: 3, Keys: First(OW | Insert), Flags: Write | DenyOOM | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string if there is no such key.", Run: setnx},
-	{Name: "SETEX", Syntax: "key seconds value", Arity: 4, Keys: First(OW | Update), Flags: Write | DenyOOM, Group: GroupString,
+	{Name: "SETEX", Syntax: "key seconds value", Arity: 4, Keys: First(OW | Update), Flags: Write | Effects | DenyOOM, Group: GroupString,
 		Since: "2.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string for some seconds.", Run: setex},
-	{Name: "PSETEX", Syntax: "key milliseconds value", Arity: 4, Keys: First(OW | Update), Flags: Write | DenyOOM, Group: GroupString,
+	{Name: "PSETEX", Syntax: "key milliseconds value", Arity: 4, Keys: First(OW | Update), Flags: Write | Effects | DenyOOM, Group: GroupString,
 		Since: "2.6.0", Complexity: "O(1)", Summary: "Makes a key hold a string for some milliseconds.", Run: psetex},
 	{Name: "GETSET", Syntax: "key value", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Makes a key hold a string and returns the one it held.",
@@ -27,7 +27,7 @@ var stringCommands = []Spec{
 	{Name: "GETDEL", Syntax: "key", Arity: 2, Keys: First(RW | Access | Delete), Flags: Write | Fast, Group: GroupString,
 		Since: "6.2.0", Complexity: "O(1)", Summary: "Returns the string at a key and deletes the key.", Run: getdel},
 	{Name: "GETEX", Syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]", Arity: -2,
-		Keys: First(RW | Access | Update), Flags: Write | Fast, Group: GroupString,
+		Keys: First(RW | Access | Update), Flags: Write | Effects | Fast, Group: GroupString,
 		Since: "6.2.0", Complexity: "O(1)", Summary: "Returns the string at a key and changes its deadline.", Run: getex},
 	{Name: "MGET", Syntax: "key [key ...]", Arity: -2, Keys: []KeySpec{Range(1, -1, 1, RO|Access)}, Flags: ReadOnly | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(N) with the number of keys.", Summary: "Returns the strings at keys.",
@@ -39,11 +39,11 @@ var stringCommands = []Spec{
 		Since: "1.0.1", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings if none of the keys exists.",
 		Tips: []string{"request_policy:multi_shard", "response_policy:agg_min"}, Run: msetnx},
 	{Name: "MSETEX", Syntax: "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -4,
-		Keys: []KeySpec{{Flags: OW | Update, Index: 1, NumKeys: true, First: 1, Step: 2}}, Flags: Write | DenyOOM, Group: GroupString,
+		Keys: []KeySpec{{Flags: OW | Update, Index: 1, NumKeys: true, First: 1, Step: 2}}, Flags: Write | Effects | DenyOOM, Group: GroupString,
 		Since: "8.4.0", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings for some time, all at once, if all or none of them exist.",
 		Tips: []string{"request_policy:multi_shard", "response_policy:all_succeeded"}, Run: msetex},
 	{Name: "DELEX", Syntax: "key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]", Arity: -2,
-		Keys: First(RW | Delete | VariableFlags), KeyUse: delexKeyUse, Flags: Write | Fast, Group: GroupString,
+		Keys: First(RW | Delete | VariableFlags), KeyUse: delexKeyUse, Flags: Write | Effects | Fast, Group: GroupString,
 		Since: "8.4.0", Complexity: "O(1), with IFDEQ and IFDNE O(N) with the length of the string.", Summary: "Deletes a key if its string is, or is not, the expected one.", Run: delex},
 	{Name: "DIGEST", Syntax: "key", Arity: 2, Keys: First(RO | Access), Flags: ReadOnly | Fast, Group: GroupString,
 		Since: "8.4.0", Complexity: "O(N) with the length of the string.", Summary: "Returns the XXH3 hash of a string in hexadecimal digits.", Run: digest},
@@ -66,7 +66,7 @@ var stringCommands = []Spec{
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Adds to the integer at a key, 0 if there is none.", Run: incrby},
 	{Name: "DECRBY", Syntax: "key decrement", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
 		Since: "1.0.0", Complexity: "O(1)", Summary: "Takes from the integer at a key, 0 if there is none.", Run: decrby},
-	{Name: "INCRBYFLOAT", Syntax: "key increment", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | DenyOOM | Fast, Group: GroupString,
+	{Name: "INCRBYFLOAT", Syntax: "key increment", Arity: 3, Keys: First(RW | Access | Update), Flags: Write | Effects | DenyOOM | Fast, Group: GroupString,
 		Since: "2.6.0", Complexity: "O(1)", Summary: "Adds to the floating point number at a key, 0 if there is none.", Run: incrbyfloat},
 	{Name: "LCS", Syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]", Arity: -3, Keys: []KeySpec{Range(1, 2, 1, RO|Access)}, Flags: ReadOnly, Group: GroupString,
 		Since: "7.0.0", Complexity: "O(N*M) with the lengths of the strings.", Summary: "Finds the longest common subsequence of two strings.", Run: lcs},
@@ -141,6 +141,7 @@ func setCmd(c *Call) error {
 	key := c.Args[1]
 	if len(c.Args) == 3 {
 		c.Tx.SetText(key, c.Args[2], store.Forever)
+		c.AsCame()
 		c.OK()
 		return nil
 	}
@@ -168,6 +169,7 @@ func setCmd(c *Call) error {
 		at = store.KeepDeadline
 	}
 	c.Tx.SetText(key, c.Args[2], at)
+	c.setEffect(key, c.Args[2], at)
 	if !o.get {
 		c.OK()
 	}
@@ -195,6 +197,7 @@ func setFor(c *Call, unit int64) error {
 		return err
 	}
 	c.Tx.SetText(c.Args[1], c.Args[3], at)
+	c.setEffect(c.Args[1], c.Args[3], at)
 	c.OK()
 	return nil
 }
@@ -238,8 +241,11 @@ func getex(c *Call) error {
 	switch {
 	case o.life.given:
 		c.Tx.SetDeadline(key, at)
+		c.deadlineEffect(key, at)
 	case o.persist:
-		c.Tx.Persist(key)
+		if c.Tx.Persist(key) {
+			c.deadlineEffect(key, store.Forever)
+		}
 	}
 	return nil
 }

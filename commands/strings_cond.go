@@ -141,6 +141,7 @@ func delex(c *Call) error {
 		}
 	}
 	if c.Tx.Delete(key) {
+		c.Effect(wordDel, key)
 		c.Int(1)
 	} else {
 		c.Int(0)
@@ -183,6 +184,7 @@ func msetex(c *Call) error {
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		c.Tx.SetText(pairs[i], pairs[i+1], at)
+		c.setEffect(pairs[i], pairs[i+1], at)
 	}
 	c.Int(1)
 	return nil

@@ -161,6 +161,7 @@ func incrbyfloat(c *Call) error {
 		return ErrNaNOrInf
 	}
 	c.Tx.SetTextAsIs(c.Args[1], sum, store.KeepDeadline)
+	c.setEffect(c.Args[1], sum, store.KeepDeadline)
 	c.Bulk(sum)
 	return nil
 }

@@ -91,6 +91,11 @@ func bzpop(c *Call, high bool) error {
 		c.Bulk(m)
 		c.Double(s)
 	})
+	if high {
+		c.Effect(wordZPopMax, key)
+	} else {
+		c.Effect(wordZPopMin, key)
+	}
 	return nil
 }
 
@@ -113,6 +118,7 @@ func (c *Call) popFromZSets(o *multiPopArgs) (done bool, err error) {
 		c.Bulk(m)
 		c.Double(s)
 	})
+	c.popEffect(key, o, wordZPopMax, wordZPopMin)
 	return true, nil
 }
 

@@ -71,7 +71,7 @@ func (tx *Tx) SetDeadline(key []byte, at int64) bool {
 		return false
 	}
 	switch old := e.deadline(); {
-	case at <= tx.now:
+	case tx.Past(at):
 		tx.drop(&e)
 	case at == old:
 	case old != noDeadline && at != noDeadline:

@@ -52,6 +52,9 @@ type Tx struct {
 	pool  pool // candidates for eviction
 	drawn [maxSamples]uint32
 
+	// Replaying tells that what is done here was done before: keys and fields whose deadlines have passed stay, because
+	// their deletion is part of what is to be done. Who sets it takes care that the expirer is off.
+	Replaying bool
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
 	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
@@ -105,6 +108,12 @@ func (tx *Tx) Rand() *rand.Rand { return tx.rand }
 
 // Limits returns the sizes at which values change their representation.
 func (tx *Tx) Limits() *Limits { return tx.s.limits.Load() }
+
+// Past reports whether what has the deadline at (Unix milliseconds) is gone.
+func (tx *Tx) Past(at int64) bool { return at <= tx.now && !tx.Replaying }
+
+// Changed counts n changes of something that is kept beside the keys.
+func (tx *Tx) Changed(n int) { tx.changes += n }
 
 // Changes returns the number of changes since Begin.
 func (tx *Tx) Changes() int { return tx.changes }
@@ -208,10 +217,10 @@ func (tx *Tx) find(key []byte) entry {
 		return entry{h: h}
 	}
 	e := db.keys.find(h, key)
-	if e.b != nil && e.flags&fDeadline != 0 && deadlineOf(e.b) <= tx.now {
+	if e.b != nil && e.flags&fDeadline != 0 && tx.Past(deadlineOf(e.b)) {
 		tx.expire(db, &e)
 	}
-	if e.b != nil && db.keys.fieldsDue(tx.now) {
+	if e.b != nil && db.keys.fieldsDue(tx.now) && !tx.Replaying {
 		tx.expireFields(db, &e, math.MaxInt)
 	}
 	return e
