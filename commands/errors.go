@@ -84,7 +84,7 @@ const (
 	ErrGeoBoxSign       = Error("ERR height or width cannot be negative")
 	ErrGeoUnit          = Error("ERR unsupported unit provided. please use M, KM, FT, MI")
 	ErrGeoMember        = Error("ERR could not decode requested zset member")
-	ErrGeoCount         = Error("ERR COUNT must be > 0")
+	ErrCountAboveZero   = Error("ERR COUNT must be > 0")
 	ErrGeoAny           = Error("ERR the ANY argument requires COUNT argument")
 	ErrDenied           = Error("DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.")
 	ErrMaxClients       = Error("ERR max number of clients reached")
@@ -167,6 +167,18 @@ const (
 	ErrRestorePolicy    = Error("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
 	ErrFunctionPayload  = Error("ERR failed loading the given functions payload")
 	ErrSortScores       = Error("ERR One or more scores can't be converted into double")
+	ErrStreamID         = Error("ERR Invalid stream ID specified as stream command argument")
+	ErrStreamStart      = Error("ERR invalid start ID for the interval")
+	ErrStreamEnd        = Error("ERR invalid end ID for the interval")
+	ErrGroupNoKey       = Error("ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.")
+	ErrBusyGroup        = Error("BUSYGROUP Consumer Group name already exists")
+	ErrEntriesRead      = Error("ERR value for ENTRIESREAD must be positive or -1")
+	ErrClaimMinIdle     = Error("ERR Invalid min-idle-time argument for XCLAIM")
+	ErrClaimIdle        = Error("ERR Invalid IDLE option argument for XCLAIM")
+	ErrClaimTime        = Error("ERR Invalid TIME option argument for XCLAIM")
+	ErrClaimRetries     = Error("ERR Invalid RETRYCOUNT option argument for XCLAIM")
+	ErrAutoclaimMinIdle = Error("ERR Invalid min-idle-time argument for XAUTOCLAIM")
+	ErrClaimMemory      = Error("ERR Insufficient memory, failed allocating transient memory, COUNT too high.")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 
@@ -211,6 +223,18 @@ func errSubscriber(s *Spec) error {
 func errProtected(command, param string) error {
 	return errorf("ERR %s command not allowed. If the %s option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.", command, param)
 }
+
+// errNoGroup is for the commands that look at a stream first.
+func errNoGroup(key, group []byte) error {
+	return errorf("NOGROUP No such consumer group '%s' for key name '%s'", group, key)
+}
+
+// errNoKeyOrGroup is for the commands that look at stream and group at once.
+func errNoKeyOrGroup(key, group []byte) error {
+	return errorf("NOGROUP No such key '%s' or consumer group '%s'", key, group)
+}
+
+func errClaimOption(option []byte) error { return errorf("ERR Unrecognized XCLAIM option '%s'", option) }
 
 func errExpireOption(option []byte) error { return errorf("ERR Unsupported option %s", option) }
 

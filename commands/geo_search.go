@@ -91,7 +91,7 @@ func (q *geoQuery) option(a *Args) bool {
 		q.sorted = farthestFirst
 	case a.IsWith("COUNT", 1):
 		if q.count = a.Int(); q.count <= 0 {
-			a.Fail(ErrGeoCount)
+			a.Fail(ErrCountAboveZero)
 		}
 	default:
 		return false
