@@ -234,7 +234,9 @@ func errNoKeyOrGroup(key, group []byte) error {
 	return errorf("NOGROUP No such key '%s' or consumer group '%s'", key, group)
 }
 
-func errClaimOption(option []byte) error { return errorf("ERR Unrecognized XCLAIM option '%s'", option) }
+func errClaimOption(option []byte) error {
+	return errorf("ERR Unrecognized XCLAIM option '%s'", option)
+}
 
 func errExpireOption(option []byte) error { return errorf("ERR Unsupported option %s", option) }
 
