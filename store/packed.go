@@ -237,6 +237,14 @@ func (tx *Tx) Settle(key []byte, o Object, n int) {
 	tx.Modified(key, n)
 }
 
+// Amend is Settle for n changes that nobody who watches the key or waits for it looks for: to what a stream's groups know.
+// The key must exist; it stays even if o has no elements.
+func (tx *Tx) Amend(key []byte, o Object, n int) {
+	e := tx.find(key)
+	tx.store(&e, key, o)
+	tx.changes += n
+}
+
 // store makes the key of e hold what o is now; e holds an earlier state of o, or is no key yet.
 func (tx *Tx) store(e *entry, key []byte, o Object) {
 	kind := kindOf(o)

@@ -106,6 +106,13 @@ func (tx *Tx) Dequeue(w *Waiter) {
 // Ready returns the keys with waiters that were written since Begin, in order, with repetitions.
 func (tx *Tx) Ready() []Key { return tx.ready }
 
+// Wake notes that those who wait for key may be served, though nothing that a watcher of it looks for has changed.
+func (tx *Tx) Wake(key []byte) {
+	if tx.database(tx.hash(key)).waiting[string(key)] != nil {
+		tx.ready = append(tx.ready, Key{tx.db, string(key)})
+	}
+}
+
 // OnReady has f called for keys with waiters that went without a command: they expired, or were evicted in the background.
 // f is called without locks, and keys is its own only until it returns. Call it before the store is used by others.
 func (s *Store) OnReady(f func(keys []Key)) { s.onReady.Store(&f) }
