@@ -9,11 +9,12 @@ import (
 // A block is one key in memory: header, deadline if there is one, key, value. It holds no pointers; a value that is
 // not a string is the number of an object in the keyspace's slab.
 //
-//	small  flags u8 | klen u8 | vlen u16 | slack u8 | access u24 |              [deadline i64] key value slack
-//	large  flags u8 | 0       | 0        | 0        | access u24 | klen u32 | vlen u32 | units u32 | 0  [deadline] key value slack
+//	small  flags u8 | klen u8 | vlen u16 | slack u7 mark u1 | access u24 |              [deadline i64] key value slack
+//	large  flags u8 | 0       | 0        | 0     mark u1 | access u24 | klen u32 | vlen u32 | units u32 | 0  [deadline] key value slack
 //
 // slack and units count units of 8 bytes: slack what lies unused behind the value, units the whole block. Slack is what
-// lets a value be overwritten in place by a shorter or, later, a longer one.
+// lets a value be overwritten in place by a shorter or, later, a longer one. The mark tells whether the key is still to be
+// saved by a snapshot (snapshot.go).
 const (
 	kindMask  = 0x07
 	fPacked   = 0x08 // the value is the bytes of one that is not a string (packed.go)
@@ -23,6 +24,8 @@ const (
 	// 0x80 belongs to the arena
 
 	valueMask = kindMask | fPacked | fRaw // what a value takes along
+
+	maxSlack = 0x7f // of a small block, in units
 
 	smallHeader = 8
 	largeHeader = 24
@@ -76,7 +79,7 @@ func layoutOf(b []byte) (l layout) {
 		klen = int(b[1])
 		l.vlen = int(binary.LittleEndian.Uint16(b[2:]))
 		l.key = smallHeader
-		l.size = int(b[4]) << 3
+		l.size = int(b[4]&^fMark) << 3
 	} else {
 		klen = int(binary.LittleEndian.Uint32(b[8:]))
 		l.vlen = int(binary.LittleEndian.Uint32(b[12:]))
@@ -119,6 +122,7 @@ func setDeadlineOf(b []byte, at int64) {
 // shape is what a block is to hold; blockSize and writeBlock give it form.
 type shape struct {
 	flags    byte
+	mark     byte // fMark or 0, as the keyspace has it
 	key      []byte
 	vlen     int
 	deadline int64 // noDeadline for none
@@ -126,7 +130,7 @@ type shape struct {
 
 // isLarge reports whether the shape in a block of size bytes (0: as small as possible) needs the large header.
 func (s *shape) isLarge(size int) bool {
-	return len(s.key) > 255 || s.vlen > 65535 || size-s.need(false) > 255<<3
+	return len(s.key) > 255 || s.vlen > 65535 || size-s.need(false) > maxSlack<<3
 }
 
 func (s *shape) need(large bool) int {
@@ -149,7 +153,7 @@ func (s *shape) writeBlock(b []byte, size int, access uint32) []byte {
 	if large {
 		f |= fLarge
 		o = largeHeader
-		b[1], b[2], b[3], b[4] = 0, 0, 0, 0
+		b[1], b[2], b[3], b[4] = 0, 0, 0, s.mark
 		binary.LittleEndian.PutUint32(b[8:], uint32(len(s.key)))
 		binary.LittleEndian.PutUint32(b[12:], uint32(s.vlen))
 		binary.LittleEndian.PutUint32(b[16:], uint32(size>>3))
@@ -157,7 +161,7 @@ func (s *shape) writeBlock(b []byte, size int, access uint32) []byte {
 	} else {
 		b[1] = byte(len(s.key))
 		binary.LittleEndian.PutUint16(b[2:], uint16(s.vlen))
-		b[4] = byte((size - s.need(false)) >> 3)
+		b[4] = byte((size-s.need(false))>>3) | s.mark
 	}
 	setAccess(b, access)
 	if s.deadline != noDeadline {

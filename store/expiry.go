@@ -75,6 +75,7 @@ func (tx *Tx) SetDeadline(key []byte, at int64) bool {
 		tx.drop(&e)
 	case at == old:
 	case old != noDeadline && at != noDeadline:
+		e.ks.preserve(&e)
 		e.ks.moveDeadline(&e, at)
 		setDeadlineOf(e.b, at)
 	default:

@@ -104,6 +104,7 @@ func (tx *Tx) expireFields(db *database, e *entry, limit int) (n int) {
 	if v.NextDeadline() > tx.now {
 		return 0
 	}
+	e.ks.preserve(e)
 	var due [][]byte
 	if tx.feed != nil {
 		v.EachDue(tx.now, limit, func(field []byte) { due = append(due, bytes.Clone(field)) })

@@ -31,6 +31,8 @@ type keyspace struct {
 	charged   int64         // bytes that the store counts, see account
 	count     *atomic.Int64 // of keys, for those without the lock
 	lap       deadline      // where drawVolatile goes on
+	mark      byte          // of blocks that no snapshot has to save
+	keep      *keeper       // nil unless a snapshot is under way
 }
 
 type deadline struct {
@@ -119,7 +121,9 @@ func (ks *keyspace) tidy() {
 func (ks *keyspace) put(e *entry, sh *shape, access uint32) []byte {
 	ks.moveDeadline(e, sh.deadline)
 	if e.b != nil {
+		ks.preserve(e)
 		if need := sh.need(sh.isLarge(e.size)); need <= e.size && e.size-need <= max(16, e.size/4) {
+			sh.mark = ks.mark
 			v := sh.writeBlock(e.b, e.size, access)
 			e.layout = layoutOf(e.b)
 			return v
@@ -130,7 +134,11 @@ func (ks *keyspace) put(e *entry, sh *shape, access uint32) []byte {
 
 // place gives the key of e a new block of size bytes and frees its present one.
 func (ks *keyspace) place(e *entry, sh *shape, size int, access uint32) []byte {
+	if e.b != nil {
+		ks.preserve(e)
+	}
 	ref, b := ks.blocks.Alloc(size)
+	sh.mark = ks.mark
 	v := sh.writeBlock(b, arena.Size(size), access)
 	if e.b != nil {
 		e.cur.Replace(uint32(ref))
@@ -148,6 +156,8 @@ func (ks *keyspace) place(e *entry, sh *shape, size int, access uint32) []byte {
 func (ks *keyspace) resize(e *entry, key, old []byte, n, room int, access uint32) []byte {
 	sh := shape{flags: byte(String) | fRaw, key: key, vlen: n, deadline: e.deadline()}
 	if e.b != nil && e.kind() == String {
+		ks.preserve(e)
+		sh.mark = ks.mark
 		large := sh.isLarge(e.size)
 		if large == (e.flags&fLarge != 0) && sh.need(large) <= e.size {
 			v := sh.writeBlock(e.b, e.size, access)
@@ -170,6 +180,7 @@ func (e *entry) deadline() int64 {
 
 // remove deletes the key of e, but not its object and its deadline.
 func (ks *keyspace) remove(e *entry) {
+	ks.preserve(e)
 	ks.idx.Delete(&e.cur)
 	ks.blocks.Free(e.ref, e.size)
 	e.b = nil

@@ -180,6 +180,9 @@ func object[V any, P packable[V]](tx *Tx, key []byte, kind Kind, m Mode, cs *cop
 			tx.touch(&e)
 		}
 		if !e.packed() {
+			if m != Read {
+				e.ks.preserve(&e) // it is changed in place
+			}
 			return e.ks.objects.get(objectNumber(e.value())).(P), nil
 		}
 	}

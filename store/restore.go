@@ -24,20 +24,17 @@ func (tx *Tx) Value(key []byte) (v codec.Value, found bool) {
 		tx.look(key) // which counts the miss
 		return v, false
 	}
-	// The kind is known, so none of these has an error.
-	switch e.kind() {
-	case List:
-		v.Object, _ = tx.List(key, Read)
-	case Set:
-		v.Object, _ = tx.Set(key, Read)
-	case ZSet:
-		v.Object, _ = tx.ZSet(key, Read)
-	case Hash:
-		v.Object, _ = tx.Hash(key, Read)
-	default:
-		v.Text, _, _ = tx.Text(key)
+	tx.peek(key)
+	return tx.valueOf(&e), true
+}
+
+func (tx *Tx) valueOf(e *entry) (v codec.Value) {
+	if e.kind().isString() {
+		v.Text, _, _ = tx.text(e)
+		return v
 	}
-	return v, true
+	v.Object = tx.view(e)
+	return v
 }
 
 // SetValue makes key hold v, which becomes the store's own, whatever it held before. at is the deadline in Unix

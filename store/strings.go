@@ -95,6 +95,7 @@ func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
 // dropObject lets go of the object of e, if it has one, before its block is overwritten.
 func (ks *keyspace) dropObject(e *entry) {
 	if e.b != nil && e.hasObject() {
+		ks.preserve(e)
 		n := objectNumber(e.value())
 		ks.delist(e.h, ks.objects.get(n))
 		ks.objects.drop(n)
@@ -134,6 +135,7 @@ func (tx *Tx) Add(key []byte, delta int64) (sum int64, ok, fits bool, err error)
 		return 0, true, false, nil
 	}
 	if e.b != nil && e.kind() == Integer {
+		e.ks.preserve(&e)
 		binary.LittleEndian.PutUint64(e.b[e.val:], uint64(sum))
 		tx.touch(&e)
 	} else {
