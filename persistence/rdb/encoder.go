@@ -1,0 +1,52 @@
+package rdb
+
+import (
+	"encoding/binary"
+
+	"github.com/streampulse/pulse/store/codec"
+	"github.com/streampulse/pulse/store/hash"
+)
+
+// Encoder turns keys into the bytes that a file has for them. It serves one goroutine at a time.
+type Encoder struct {
+	w   codec.Writer
+	err error
+}
+
+// NewEncoder returns an Encoder for files of a version; compress is what rdbcompression says.
+func NewEncoder(version int, compress bool) *Encoder {
+	e := new(Encoder)
+	e.w.Version, e.w.Compress = version, compress
+	return e
+}
+
+// AppendKey appends a key to dst, for Writer.Raw: its deadline in Unix milliseconds or Forever, what m records about its
+// use, and its value.
+func (e *Encoder) AppendKey(dst, key []byte, v codec.Value, at int64, m Meta) []byte {
+	if h, ok := v.Object.(*hash.Hash); ok && e.err == nil && e.w.Version < codec.Version74 && h.Volatile() {
+		e.err = ErrNeedsVersion
+	}
+	if at != Forever {
+		dst = binary.LittleEndian.AppendUint64(append(dst, opDeadlineMs), uint64(at))
+	}
+	w := &e.w
+	w.Into(dst)
+	switch m.Access {
+	case Idle:
+		w.Byte(opIdle)
+		w.Length(m.Used)
+	case Frequency:
+		w.Byte(opFreq)
+		w.Byte(byte(min(m.Used, 255)))
+	}
+	w.Byte(byte(w.Type(v)))
+	w.Text(key)
+	w.Value(v)
+	dst = w.Bytes()
+	w.Into(nil)
+	return dst
+}
+
+// Err returns ErrNeedsVersion if a value could not be said in the version of the file. It was written all the same: the
+// file must not be used.
+func (e *Encoder) Err() error { return e.err }

@@ -1,0 +1,129 @@
+package rdb
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/streampulse/pulse/store/codec"
+	"github.com/streampulse/pulse/store/list"
+)
+
+func TestRoundTrip(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for i, c := range []Config{
+		{},
+		{Version: 12, Compress: true},
+		{Version: 12, NoChecksum: true},
+		{Version: 12, Compress: true, Info: Info{Version: "7.4.1", Created: 1_700_000_000, UsedMemory: 1 << 40, Base: true},
+			Sizes: []Size{{DB: 0, Keys: 500, Expires: 7}, {DB: 1, Keys: 1 << 62}}},
+	} {
+		kinds := 6
+		if c.Version < codec.Version74 {
+			kinds = 5
+		}
+		keys := sample(r, 3000, kinds, 1+i)
+		file := write(t, c, keys, "#!lua name=a\ncode", "")
+		got, res, err := load(t, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, got, keys)
+		expires := int64(0)
+		for _, k := range keys {
+			if k.at != Forever {
+				expires++
+			}
+		}
+		want := Result{Version: max(c.Version, 10), Size: int64(len(file)), Keys: 3000, Expires: expires, Functions: 2, Verified: !c.NoChecksum}
+		if res != want {
+			t.Errorf("%+v, want %+v", res, want)
+		}
+		if !slices.Equal(got.functions, []string{"#!lua name=a\ncode", ""}) {
+			t.Errorf("functions %q", got.functions)
+		}
+		if c.Info.Version != "" && !slices.Equal(got.aux, []string{"redis-ver=7.4.1", "redis-bits=64", "ctime=1700000000", "used-mem=1099511627776", "aof-base=1"}) {
+			t.Errorf("aux %q", got.aux)
+		}
+	}
+}
+
+// TestLong has values that are too long for a batch, with others around them and both at the end.
+func TestLong(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	noise := make([]byte, longest+1000)
+	for i := range noise {
+		noise[i] = byte(r.Uint32())
+	}
+	l := value(r, 1, 1)
+	for range 3 * longest / batchSize {
+		l.Object.(*list.List).PushOne(noise[:batchSize], false, usual.List)
+	}
+	keys := sample(r, 100, 5, 1)
+	keys = append(keys, key{name: "noise", v: codec.Value{Text: noise}, at: 5})
+	keys = append(keys, key{name: "short", v: codec.Value{Text: noise[:100]}, at: Forever})
+	keys = append(keys, key{name: "list", v: l, at: Forever, m: Meta{Access: Idle, Used: 3}})
+	file := write(t, Config{}, keys, string(noise))
+	got, res, err := load(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, got, keys)
+	if !res.Verified || got.functions[0] != string(noise) {
+		t.Error(res)
+	}
+}
+
+// TestPreamble reads what follows the data.
+func TestPreamble(t *testing.T) {
+	keys := sample(rand.New(rand.NewPCG(3, 3)), 5000, 5, 2)
+	file := write(t, Config{}, keys)
+	for _, more := range []string{"", "x", "*1\r\n$4\r\nPING\r\n", string(make([]byte, 1<<20))} {
+		for _, workers := range []int{0, 2} {
+			var c contents
+			r := NewReader(bytes.NewReader(append(slices.Clone(file), more...)))
+			res, err := r.Load(c.options(workers, usual))
+			if err != nil || res.Size != int64(len(file)) {
+				t.Fatal(err, res)
+			}
+			compare(t, &c, keys)
+			if rest, err := io.ReadAll(r); err != nil || string(rest) != more {
+				t.Fatalf("%v, %d bytes follow, want %d", err, len(rest), len(more))
+			}
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	const n = 500_000
+	keys := make([]byte, 0, n*64)
+	e := NewEncoder(10, false)
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range n {
+		keys = e.AppendKey(keys, fmt.Appendf(nil, "key:%012d", i), codec.Value{Text: fmt.Appendf(nil, "%016x%016x", r.Uint64(), r.Uint64())}, Forever, Meta{})
+	}
+	var out bytes.Buffer
+	w := NewWriter(&out, Config{})
+	w.Raw(0, keys)
+	w.Close()
+	for _, workers := range []int{0, 1, 2} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			b.SetBytes(int64(out.Len()))
+			b.ReportAllocs()
+			for range b.N {
+				var sum [2]int
+				_, err := Load(bytes.NewReader(out.Bytes()), Options{Workers: workers, Limits: usual, Put: func(worker, db int, key []byte, v codec.Value, at int64, m Meta) error {
+					sum[worker] += len(key) + len(v.Text)
+					return nil
+				}})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mkeys/s")
+		})
+	}
+}
