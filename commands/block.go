@@ -51,12 +51,16 @@ const maxWait = math.MaxInt64 / int64(time.Millisecond)
 
 // enqueue makes the client wait for the keys of k, whose shards are locked.
 func (t *Table) enqueue(c *Conn, k *Call) {
-	b := &blockedCall{table: t, conn: c, spec: k.Spec, args: cloneArgs(k.Args), db: k.Tx.DB(), proto: k.Proto(), wait: k.wait}
+	args := k.Args
+	if k.wait.Args != nil {
+		args = k.wait.Args
+	}
+	b := &blockedCall{table: t, conn: c, spec: k.Spec, args: cloneArgs(args), db: k.Tx.DB(), proto: k.Proto(), wait: k.wait}
 	b.waiter.Owner = b
 	for _, key := range k.wait.Keys {
 		k.Tx.Enqueue(key, &b.waiter)
 	}
-	b.wait.Keys = nil // they are the session's bytes
+	b.wait.Keys, b.wait.Args = nil, nil // they are the session's bytes
 	c.blocked = b
 	if ms := b.wait.Timeout; ms > 0 && ms <= maxWait {
 		b.timer = c.Env.Clock().AfterFunc(time.Duration(ms)*time.Millisecond, b.timeOut)
@@ -151,7 +155,7 @@ func (b *blockedCall) serve(tx *store.Tx, key []byte, next *[]store.Key) (more b
 	}
 	var reply resp.Writer
 	reply.SetProto(b.proto)
-	call := Call{Writer: &reply, Tx: tx, Spec: b.spec, Args: b.args, Env: b.conn.Env}
+	call := Call{Writer: &reply, Tx: tx, Spec: b.spec, Args: b.args, Env: b.conn.Env, resumed: true}
 	start := b.conn.Env.Clock().Mono()
 	err := call.perform(0)
 	if err == errBlocked {

@@ -18,15 +18,16 @@ type Call struct {
 	// Env is the process.
 	Env Env
 
-	table  *Table
-	atomic bool  // inside MULTI/EXEC or a script: nothing blocks
-	wait   *Wait // set by Block
-	found  foundScript
-	within *scriptRun // what it is called by, nil if that is no script
-	db     int        // the database it began in
-	told   bool       // it has said what its effects are
-	effect [][]byte   // of Effect, to be used again
-	pushes bool       // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
+	table   *Table
+	atomic  bool  // inside MULTI/EXEC or a script: nothing blocks
+	wait    *Wait // set by Block
+	resumed bool  // the client has waited, and a key that it waits for has changed
+	found   foundScript
+	within  *scriptRun // what it is called by, nil if that is no script
+	db      int        // the database it began in
+	told    bool       // it has said what its effects are
+	effect  [][]byte   // of Effect, to be used again
+	pushes  bool       // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
 }
 
 // Wait is what a blocking command asks for when it cannot be served at once.
@@ -34,6 +35,8 @@ type Wait struct {
 	Keys [][]byte
 	// Timeout in milliseconds, 0 for ever.
 	Timeout int64
+	// Args are what the command is run with after the wait; nil: what it came with.
+	Args [][]byte
 	// OnTimeout writes the reply when the time is over, and inside transactions at once.
 	OnTimeout func(w *resp.Writer)
 }

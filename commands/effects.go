@@ -58,6 +58,14 @@ var (
 	wordLPop, wordRPop                        = []byte("LPOP"), []byte("RPOP")
 	wordLMove, wordLeft, wordRight            = []byte("LMOVE"), []byte("LEFT"), []byte("RIGHT")
 	wordZPopMin, wordZPopMax                  = []byte("ZPOPMIN"), []byte("ZPOPMAX")
+
+	wordXAdd, wordXTrim, wordXClaim, wordXGroup = []byte("XADD"), []byte("XTRIM"), []byte("XCLAIM"), []byte("XGROUP")
+	wordMaxLen, wordMinID, wordEqual            = []byte("MAXLEN"), []byte("MINID"), []byte("=")
+	wordDelRef, wordAcked                       = []byte("DELREF"), []byte("ACKED")
+	wordZero, wordTime, wordRetryCount          = []byte("0"), []byte("TIME"), []byte("RETRYCOUNT")
+	wordForce, wordJustID, wordLastID           = []byte("FORCE"), []byte("JUSTID"), []byte("LASTID")
+	wordCreateConsumer, wordSetID               = []byte("CREATECONSUMER"), []byte("SETID")
+	wordEntriesRead                             = []byte("ENTRIESREAD")
 )
 
 // decimal returns the text of n.

@@ -182,6 +182,47 @@ const (
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 
+// What commands on streams answer.
+const (
+	ErrStreamZero      = Error("ERR The ID specified in XADD must be greater than 0-0")
+	ErrStreamOrder     = Error("ERR The ID specified in XADD is equal or smaller than the target stream top item")
+	ErrStreamExhausted = Error("ERR The stream has exhausted the last possible ID, unable to add more items")
+	ErrStreamTooLarge  = Error("ERR Elements are too large to be stored")
+	ErrTrimTwice       = Error("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
+	ErrTrimMaxLen      = Error("ERR The MAXLEN argument must be >= 0.")
+	ErrTrimLimit       = Error("ERR The LIMIT argument must be >= 0.")
+	ErrTrimLimitAlone  = Error("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
+	ErrTrimLimitExact  = Error("ERR syntax error, LIMIT cannot be used without the special ~ option")
+	ErrTrimNoStrategy  = Error("ERR syntax error, XTRIM must be called with a trimming strategy")
+	ErrEntriesAdded    = Error("ERR entries_added must be positive")
+	ErrSetIDDeleted    = Error("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
+	ErrSetIDWasDeleted = Error("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
+	ErrSetIDTop        = Error("ERR The ID specified in XSETID is smaller than the target stream top item")
+	ErrSetIDLength     = Error("ERR The entries_added specified in XSETID is smaller than the target stream length")
+	ErrNumIDs          = Error("ERR Number of IDs must be a positive integer")
+	ErrIDsCount        = Error("ERR The `numids` parameter must match the number of arguments")
+	ErrIDsMissing      = Error("ERR IDS option is required")
+	ErrUnbalanced      = Error("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.")
+	ErrXreadGroup      = Error("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.")
+	ErrXreadNoAck      = Error("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.")
+	ErrXreadNew        = Error("ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.")
+	ErrNoGroupOption   = Error("ERR Missing GROUP option for XREADGROUP")
+	ErrGroupLast       = Error("ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.")
+	ErrGroupPlus       = Error("ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.")
+	ErrStreamGone      = Error("UNBLOCKED the stream key no longer exists")
+	ErrGroupGone       = Error("NOGROUP the consumer group this client was blocked on no longer exists")
+)
+
+// errReadNoGroup is for a group that is not there.
+func errReadNoGroup(key, group []byte) error {
+	return errorf("NOGROUP No such key '%s' or consumer group '%s' in XREADGROUP with GROUP option", key, group)
+}
+
+// errBlockInScript is for BLOCK where nobody can wait.
+func errBlockInScript(name []byte) error {
+	return errorf("ERR %s command is not allowed with BLOCK option from scripts", name)
+}
+
 // ErrWrongType is the store's error; its text goes out as it is.
 var ErrWrongType = store.ErrWrongType
 
