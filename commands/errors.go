@@ -181,6 +181,9 @@ const (
 
 // What commands on streams answer.
 const (
+	ErrStreamID        = Error("ERR Invalid stream ID specified as stream command argument")
+	ErrRangeStart      = Error("ERR invalid start ID for the interval")
+	ErrRangeEnd        = Error("ERR invalid end ID for the interval")
 	ErrStreamZero      = Error("ERR The ID specified in XADD must be greater than 0-0")
 	ErrStreamOrder     = Error("ERR The ID specified in XADD is equal or smaller than the target stream top item")
 	ErrStreamExhausted = Error("ERR The stream has exhausted the last possible ID, unable to add more items")
