@@ -42,7 +42,7 @@ fuzz:
 		done; \
 	done
 
-# Side by side with redis-server, interleaved; about eight minutes. BENCH='--suite throughput' runs a part.
+# Side by side with redis-server, interleaved; about ten minutes. BENCH='--suite throughput' runs a part.
 BENCH ?= --suite all
 bench:
 	@command -v redis-server >/dev/null || { echo 'make bench needs redis-server on PATH'; exit 1; }

@@ -8,12 +8,21 @@ import (
 	"time"
 )
 
-// settle is how long a hand-off gives the worker's BRPOP to block before the task is sent.
+// settle is how long a hand-off gives the one that waits to block before the task is sent.
 const settle = 50 * time.Microsecond
+
+// exchange is one hand-off: a worker waits, a producer sends; done, if there is any, is what the worker says at the end.
+type exchange struct{ wait, send, done string }
 
 // Handoff measures, for about d, the time from writing an LPUSH on one connection to having read the reply of the BRPOP
 // that waits on another. One goroutine plays both sides, so no scheduling of the client's own lies between them.
 func Handoff(ctx context.Context, addr string, d time.Duration) (*Result, error) {
+	x := exchange{wait: request("BRPOP", "handoff", "5"), send: request("LPUSH", "handoff", "task")}
+	return handoff(ctx, addr, d, func(int64) exchange { return x })
+}
+
+// handoff makes the exchanges that next gives, which are numbered from 1 on.
+func handoff(ctx context.Context, addr string, d time.Duration, next func(n int64) exchange) (*Result, error) {
 	var dialer net.Dialer
 	var side [2]talker
 	for i := range side {
@@ -31,16 +40,17 @@ func Handoff(ctx context.Context, addr string, d time.Duration) (*Result, error)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := worker.send("*3\r\n$5\r\nBRPOP\r\n$7\r\nhandoff\r\n$1\r\n5\r\n"); err != nil {
+		x := next(r.Requests + 1)
+		if err := worker.send(x.wait); err != nil {
 			return nil, err
 		}
-		// A reply on the other connection and a short rest make it all but certain that the server has seen the BRPOP.
+		// A reply on the other connection and a short rest make it all but certain that the server has seen who waits.
 		if err := errors.Join(producer.send("*1\r\n$4\r\nPING\r\n"), producer.receive()); err != nil {
 			return nil, err
 		}
 		time.Sleep(settle)
 		sent := time.Now()
-		if err := producer.send("*3\r\n$5\r\nLPUSH\r\n$7\r\nhandoff\r\n$4\r\ntask\r\n"); err != nil {
+		if err := producer.send(x.send); err != nil {
 			return nil, err
 		}
 		if err := worker.receive(); err != nil {
@@ -50,6 +60,11 @@ func Handoff(ctx context.Context, addr string, d time.Duration) (*Result, error)
 		r.Requests++
 		if err := producer.receive(); err != nil {
 			return nil, err
+		}
+		if x.done != "" {
+			if err := errors.Join(worker.send(x.done), worker.receive()); err != nil {
+				return nil, err
+			}
 		}
 	}
 	r.Elapsed = time.Since(begin)

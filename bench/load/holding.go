@@ -28,6 +28,7 @@ type Holding struct {
 	PerKey bool   // a unit is a whole value, not an element
 
 	prefix  string
+	single  bool                                               // a request adds one element, not many
 	words   int                                                // arguments of an element
 	element func(dst []byte, h *Holding, key, j uint64) []byte // appends element j of a key as bulk strings
 	ttl     bool
@@ -46,6 +47,7 @@ var Holdings = []Holding{
 	{ID: "hlls", Text: "%s HyperLogLogs of 5", Keys: 1_000_000, Each: 5, Add: "PFADD", Count: "PFCOUNT", PerKey: true, prefix: "hll:", words: 1, element: observed},
 	{ID: "sessions", Text: "%s sessions with a TTL", Keys: 1_000_000, Each: uint64(len(sessionFields)), Add: "HSET", Count: "HLEN", PerKey: true,
 		prefix: "ses:", words: 2, element: sessionField, ttl: true},
+	{ID: "stream", Text: "1 stream of %s entries", Keys: 1, Each: 2_000_000, Add: "XADD", Count: "XLEN", prefix: "stm:", single: true, words: 7, element: entry},
 }
 
 // FindHolding returns the holding with that ID.
@@ -102,8 +104,11 @@ func (h Holding) Units() uint64 {
 
 // Unit is what a weight is given in.
 func (h Holding) Unit() string {
-	if h.PerKey {
+	switch {
+	case h.PerKey:
 		return "B/key"
+	case h.Add == "XADD":
+		return "B/entry"
 	}
 	return "B/element"
 }
@@ -132,10 +137,11 @@ func (h Holding) send(ctx context.Context, addr string) (*Result, error) {
 }
 
 func (h *Holding) sources(conns int) []Source {
-	parts := (h.Each + requestElements - 1) / requestElements
+	atOnce := h.atOnce()
+	parts := (h.Each + atOnce - 1) / atOnce
 	srcs := fills(h.Keys*parts, conns, 64, func(dst []byte, i uint64) []byte {
-		key, from := i/parts, i%parts*requestElements
-		to := min(h.Each, from+requestElements)
+		key, from := i/parts, i%parts*atOnce
+		to := min(h.Each, from+atOnce)
 		dst = appendHead(dst, 2+h.words*int(to-from), h.Add)
 		dst = appendNumbered(dst, h.prefix, key)
 		for j := from; j < to; j++ {
@@ -154,6 +160,14 @@ func (h *Holding) sources(conns int) []Source {
 		}
 	}
 	return srcs
+}
+
+// atOnce is how many elements a request adds at most.
+func (h *Holding) atOnce() uint64 {
+	if h.single {
+		return 1
+	}
+	return requestElements
 }
 
 // checkedKeys is how many keys check looks at.
@@ -240,6 +254,15 @@ func scored(dst []byte, h *Holding, key, j uint64) []byte {
 
 func observed(dst []byte, h *Holding, key, j uint64) []byte {
 	return appendNumbered(dst, "element:", key*h.Each+j)
+}
+
+// entry has three fields, and an id that the server gives it.
+func entry(dst []byte, _ *Holding, _, j uint64) []byte {
+	dst = append(dst, "$1\r\n*\r\n$4\r\nuser\r\n"...)
+	r := rng(j)
+	dst = appendNumber(dst, 10_000_000+r.below(90_000_000))
+	dst = append(dst, "$6\r\naction\r\n$5\r\nliked\r\n$4\r\nitem\r\n"...)
+	return appendText(dst, j, 16)
 }
 
 // sessionFields are the fields of a session and the lengths of their values.

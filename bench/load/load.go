@@ -2,11 +2,12 @@
 //
 // It owns the generators of cmd/pulse-bench:
 //
-//	Drive        closed-loop raw requests from Sources: single commands (Workloads, TypeWorkloads, ScriptWorkloads)
-//	             and bulk fills
+//	Drive        closed-loop raw requests from Sources: single commands (Workloads, TypeWorkloads, ScriptWorkloads,
+//	             StreamWorkloads) and bulk fills
 //	OpenLoop     GETs at a fixed rate, answered or not
 //	RunPattern   the pattern packages beside this one, through go-redis
-//	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply
+//	Consume      consumers of one group that read and acknowledge the entries of a stream
+//	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply; HandoffStream: from XADD to XREADGROUP
 //	Memory       resident bytes per key, and what overwriting does to them
 //	Weigh        resident bytes per element of Holdings: many small or few large values of each type
 //	ExpiryLag    how long keys outlive their deadline
@@ -42,6 +43,12 @@ type Source interface {
 	Next() (batch []byte, requests int)
 }
 
+// listener is a Source whose requests follow from the replies to the last batch.
+type listener interface {
+	// received gets the replies as they arrive, in pieces that stay valid during the call.
+	received(b []byte)
+}
+
 // Result is what a load has measured.
 type Result struct {
 	Requests int64
@@ -74,6 +81,7 @@ func (r *Result) merge(o *Result) {
 type lane struct {
 	conn    net.Conn
 	src     Source
+	hears   listener // nil unless src is one
 	scan    Scanner
 	out     []byte    // what of the current batch is still to be written
 	pending int       // replies owed
@@ -97,6 +105,9 @@ func (l *lane) received(b []byte, r *Result) error {
 	n, err := l.scan.Count(b)
 	if err != nil {
 		return err
+	}
+	if l.hears != nil {
+		l.hears.received(b)
 	}
 	if n > l.pending {
 		return fmt.Errorf("load: %d replies more than requests", n-l.pending)
@@ -124,7 +135,8 @@ func Drive(ctx context.Context, addr string, sources []Source, threads int, d ti
 		if err != nil {
 			return nil, fmt.Errorf("load: %w", err)
 		}
-		lanes = append(lanes, &lane{conn: c, src: src})
+		hears, _ := src.(listener)
+		lanes = append(lanes, &lane{conn: c, src: src, hears: hears})
 	}
 	threads = min(max(threads, 1), len(lanes))
 	ctx, cancel := context.WithCancel(ctx)

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/streampulse/pulse/bench/broadcast"
+	"github.com/streampulse/pulse/bench/eventstream"
 	"github.com/streampulse/pulse/bench/leaderboard"
 	"github.com/streampulse/pulse/bench/lock"
 	"github.com/streampulse/pulse/bench/profile"
@@ -49,6 +50,7 @@ var Patterns = []Pattern{
 	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile, nil},
 	{"leaderboard", "like one of 10 000 posts, 1 in 10 a read of the top ten", startLeaderboard, nil},
 	{"taskqueue", "push a task and wait until one of 8 workers has done it", startTaskQueue, nil},
+	{"eventstream", "publish an event and wait until one of 8 workers of a group has handled it", startEventStream, ConsumeCommands},
 	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast, nil},
 	{"lock", "take and give back one of 1000 locks", startLock, scripts},
 	{"schedule", "add a job that is due at once and wait until one of 8 workers has done it", startSchedule, scripts},
@@ -203,6 +205,43 @@ func startTaskQueue(ctx context.Context, rdb *redis.Client, clients int) (operat
 		err := q.Push(context.WithoutCancel(ctx), "wake")
 		wg.Wait()
 		return errors.Join(append(errs, err)...)
+	}
+	return op, stop, nil
+}
+
+func startEventStream(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+	s, err := eventstream.New(rdb, "events", eventstream.Retention{MaxLen: patternItems})
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := s.Group(ctx, "workers", eventstream.GroupOptions{Lease: time.Minute})
+	if err != nil {
+		return nil, nil, err
+	}
+	done := signals(clients)
+	wctx, cancel := context.WithCancel(ctx)
+	errs := make([]error, taskWorkers)
+	var wg sync.WaitGroup
+	for w := range taskWorkers {
+		wg.Go(func() {
+			errs[w] = g.Work(wctx, strconv.Itoa(w), func(_ context.Context, e eventstream.Event) error {
+				if c, err := strconv.Atoi(e.Fields["client"]); err == nil && c >= 0 && c < clients {
+					done[c] <- struct{}{}
+				}
+				return nil
+			})
+		})
+	}
+	op := func(ctx context.Context, c int, _ *rand.Rand) error {
+		if _, err := s.Publish(ctx, "client", strconv.Itoa(c), "action", "liked"); err != nil {
+			return err
+		}
+		return await(ctx, done[c])
+	}
+	stop := func() error {
+		cancel()
+		wg.Wait() // those that wait do so for a second at most
+		return errors.Join(errs...)
 	}
 	return op, stop, nil
 }

@@ -80,7 +80,7 @@ func large(id string, keys uint64) Holding {
 	return h
 }
 
-// layTyped puts a dataset of TypeWorkloads into an empty server.
+// layTyped puts a dataset of TypeWorkloads or StreamWorkloads into an empty server.
 func layTyped(ctx context.Context, addr string, d Dataset, s Shape) error {
 	var h Holding
 	switch d {
@@ -93,6 +93,8 @@ func layTyped(ctx context.Context, addr string, d Dataset, s Shape) error {
 	case Counts:
 		h, _ = FindHolding("hlls")
 		h.Keys, h.Each = s.Collections, countedEach
+	case Log:
+		return layLog(ctx, addr, s)
 	case Groups:
 		if err := put(ctx, addr, d, fills(smallGroup/requestElements, 4, 8, groupRequest(s.Keys))); err != nil {
 			return err

@@ -48,7 +48,7 @@ func TestHoldingsAreWholeRequests(t *testing.T) {
 				requests += n
 			}
 		}
-		want := int(h.Keys * ((h.Each + requestElements - 1) / requestElements))
+		want := int(h.Keys * ((h.Each + h.atOnce() - 1) / h.atOnce()))
 		if h.ttl {
 			want *= 2
 		}

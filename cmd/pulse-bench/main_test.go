@@ -127,6 +127,36 @@ func TestScriptsSuite(t *testing.T) {
 	}
 }
 
+func TestStreamsSuite(t *testing.T) {
+	if !spawn.Have("redis-server") {
+		t.Skip("no redis-server on PATH")
+	}
+	var out strings.Builder
+	args := strings.Fields("--spawn --server-a redis-server --suite streams --scale 0.01 --rounds 1 --duration 20ms --clients 4")
+	if err := run(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range load.StreamWorkloads {
+		if !strings.Contains(out.String(), "streams  "+w.Name+" ") {
+			t.Errorf("no row for %s", w.Name)
+		}
+	}
+	for _, r := range streamRows {
+		if !strings.Contains(out.String(), "streams  "+r.name+" ") {
+			t.Errorf("no row for %s", r.name)
+		}
+	}
+	if strings.Contains(out.String(), "null replies") || !strings.Contains(out.String(), "XREADGROUP_XACK_8: 8 clients") {
+		t.Errorf("%s", out.String())
+	}
+	out.Reset()
+	err := run(t.Context(), append(args, "--only", "xadd_handoff,xrange_100", "--server-b", "redis-server --rename-command XACK x"), &out, io.Discard)
+	if err != nil || !strings.Contains(out.String(), "Not measured: streams XADD to XREADGROUP: B does not know XACK.\n") ||
+		!strings.Contains(out.String(), "XRANGE_100") || strings.Contains(out.String(), "XADD_MAXLEN") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 // What a server does not know is left out with a line, and a server that was there is not weighed.
 func TestWhatCannotRunIsSaid(t *testing.T) {
 	if !spawn.Have("redis-server") {

@@ -381,7 +381,7 @@ func (r *report) caption() string {
 }
 
 func (r *report) legend() string {
-	text := "Figures are medians of the rounds, pairs A / B. A/B above 1 is better for A where the unit is ops/s, below 1 elsewhere and for CPU.\n"
+	text := "Figures are medians of the rounds, pairs A / B. A/B above 1 is better for A where the unit is so many a second, below 1 elsewhere and for CPU.\n"
 	if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.ClientBound }) {
 		text += "*: the client used up its threads; the servers' CPU tells more than the throughput.\n"
 	}

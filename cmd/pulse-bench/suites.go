@@ -60,6 +60,8 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 			err = b.gc(ctx)
 		case scriptsSuite:
 			err = b.scripts(ctx)
+		case streamsSuite:
+			err = b.streams(ctx)
 		}
 		if err != nil {
 			return &b.report, fmt.Errorf("suite %s: %w", s, err)
@@ -81,6 +83,8 @@ func (b *bench) workloads(suite string) []load.Workload {
 		all = load.TypeWorkloads
 	case scriptsSuite:
 		all = load.ScriptWorkloads
+	case streamsSuite:
+		all = load.StreamWorkloads
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(w load.Workload) bool {
 		return !b.wanted(w.Name) || suite == nopipeSuite && !slices.Contains(nopipeWorkloads, w.Name)
@@ -103,6 +107,8 @@ func (b *bench) steps() int {
 		switch s {
 		case "throughput", nopipeSuite, typesSuite, scriptsSuite:
 			n += b.cfg.rounds * len(b.workloads(s))
+		case streamsSuite:
+			n += b.cfg.rounds * (len(b.workloads(s)) + len(b.streamRows()))
 		case "patterns":
 			for _, p := range load.Patterns {
 				if b.wanted(p.Name) {

@@ -11,12 +11,13 @@ import (
 	"github.com/streampulse/pulse/bench/load"
 )
 
-// The suites for data types and for scripts: what a server may not know of.
+// The suites for data types, scripts and streams: what a server may not know of.
 const (
 	typesMemorySuite = "types-memory"
 	typesSuite       = "types"
 	gcSuite          = "gc"
 	scriptsSuite     = "scripts"
+	streamsSuite     = "streams"
 )
 
 const (
