@@ -183,6 +183,14 @@ func (c *Consumer) Name() []byte { return c.name }
 // NumPending returns the number of entries pending for the consumer.
 func (c *Consumer) NumPending() int { return c.ids.n }
 
+// PendingEnds returns the first and the last of the ids that are pending, zeros if none is.
+func (g *Group) PendingEnds() (first, last ID) {
+	if p, ok := g.pending.last(); ok {
+		first, last = g.pending.key(g.pending.start()), g.pending.key(p)
+	}
+	return first, last
+}
+
 // Pending returns the pending entry of that id.
 func (g *Group) Pending(id ID) (Pending, bool) {
 	p, ok := g.pending.seek(id)
