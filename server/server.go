@@ -275,6 +275,8 @@ func (s *Server) readConfig() {
 		"zset-max-listpack-value":   func(l *store.Limits, n int) { l.ZSetMaxListpackValue = n },
 		"list-max-listpack-size":    func(l *store.Limits, n int) { l.ListMaxListpackSize = n },
 		"list-compress-depth":       func(l *store.Limits, n int) { l.ListCompressDepth = n },
+		"stream-node-max-bytes":     func(l *store.Limits, n int) { l.StreamNodeMaxBytes = n },
+		"stream-node-max-entries":   func(l *store.Limits, n int) { l.StreamNodeMaxEntries = n },
 		"hll-sparse-max-bytes":      func(l *store.Limits, n int) { l.HLLSparseMaxBytes = n },
 	}
 	for name, set := range limits {

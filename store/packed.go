@@ -228,11 +228,11 @@ func (tx *Tx) keepObject(o Object) Object {
 }
 
 // Settle tells that n changes were made to the value o of key, which Write or Create returned: they take effect now. A
-// value without elements is deleted with its key. Whoever watches the key or waits for it learns of it.
+// value without elements is deleted with its key, unless it is a stream. Whoever watches the key or waits for it learns of it.
 func (tx *Tx) Settle(key []byte, o Object, n int) {
 	e := tx.find(key)
 	switch {
-	case o.Len() > 0:
+	case o.Len() > 0 || lasts(o):
 		tx.store(&e, key, o)
 	case e.b != nil:
 		tx.drop(&e)
@@ -305,7 +305,7 @@ func (tx *Tx) SetObject(key []byte, kind Kind, o Object) {
 		tx.drop(&e)
 		e = entry{h: e.h, ks: e.ks}
 	}
-	if o == nil || o.Len() == 0 {
+	if o == nil || o.Len() == 0 && !lasts(o) {
 		return
 	}
 	if form, b, ok := bytesOf(o, packedMax); ok {

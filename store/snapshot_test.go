@@ -242,7 +242,9 @@ func TestSnapshotUnderLoad(t *testing.T) {
 	for range 10 {
 		var sn *Snapshot
 		tx.Begin(0)
-		tx.Exclusive(nil, func() { sn, _ = tx.BeginSnapshot(func(dst, _ []byte, v codec.Value, _ Meta) []byte { return append(append(dst, v.Text...), ' ') }) })
+		tx.Exclusive(nil, func() {
+			sn, _ = tx.BeginSnapshot(func(dst, _ []byte, v codec.Value, _ Meta) []byte { return append(append(dst, v.Text...), ' ') })
+		})
 		sum, keys := 0, 0
 		if err := sn.Write(func(_ int, b []byte) error {
 			for _, f := range bytes.Fields(b) {

@@ -152,6 +152,8 @@ type Limits struct {
 	ListMaxListpackSize    int // elements if positive, else -1..-5: 4, 8, 16, 32, 64 KiB
 	ListCompressDepth      int
 	HLLSparseMaxBytes      int // with the header
+	StreamNodeMaxBytes     int // 0 for no limit
+	StreamNodeMaxEntries   int // 0 for no limit
 
 	CompressTexts bool // where values are written out; the parameter rdbcompression
 }
@@ -163,6 +165,7 @@ func DefaultLimits() Limits {
 		SetMaxIntsetEntries: 512, SetMaxListpackEntries: 128, SetMaxListpackValue: 64,
 		ZSetMaxListpackEntries: 128, ZSetMaxListpackValue: 64,
 		ListMaxListpackSize: -2, HLLSparseMaxBytes: 3000,
+		StreamNodeMaxBytes: 4096, StreamNodeMaxEntries: 100,
 		CompressTexts: true,
 	}
 }

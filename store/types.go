@@ -4,6 +4,7 @@ import (
 	"github.com/streampulse/pulse/store/hash"
 	"github.com/streampulse/pulse/store/list"
 	"github.com/streampulse/pulse/store/set"
+	"github.com/streampulse/pulse/store/stream"
 	"github.com/streampulse/pulse/store/zset"
 )
 
@@ -28,9 +29,43 @@ func (tx *Tx) ZSet(key []byte, m Mode) (*zset.ZSet, error) {
 	return object(tx, key, ZSet, m, &tx.zsets)
 }
 
+// Stream returns the stream at key. Unlike other values, one that is empty stays.
+func (tx *Tx) Stream(key []byte, m Mode) (*stream.Stream, error) {
+	var e entry
+	if m == Read {
+		e = tx.peek(key)
+	} else {
+		e = tx.find(key)
+	}
+	switch {
+	case e.b == nil && m == Create:
+		return stream.New(), nil
+	case e.b == nil:
+		return nil, nil
+	case e.kind() != Stream:
+		return nil, ErrWrongType
+	}
+	if m != Read {
+		tx.touch(&e)
+		e.ks.preserve(&e) // it is changed in place
+	}
+	return e.ks.objects.get(objectNumber(e.value())).(*stream.Stream), nil
+}
+
+// lasts reports whether a value without elements stays: a stream may have groups, and it has ids not to be used again.
+func lasts(o Object) bool {
+	_, ok := o.(*stream.Stream)
+	return ok
+}
+
 // Hash returns the limits of hashes.
 func (l *Limits) Hash() hash.Limits {
 	return hash.Limits{Entries: l.HashMaxListpackEntries, Value: l.HashMaxListpackValue}
+}
+
+// Stream returns the limits of the nodes of streams.
+func (l *Limits) Stream() stream.Limits {
+	return stream.Limits{NodeBytes: l.StreamNodeMaxBytes, NodeEntries: l.StreamNodeMaxEntries}
 }
 
 // Set returns the limits of sets.
@@ -49,6 +84,8 @@ func kindOf(o Object) Kind {
 		return Set
 	case *zset.ZSet:
 		return ZSet
+	case *stream.Stream:
+		return Stream
 	}
 	panic("store: a value of no known type")
 }
@@ -62,6 +99,8 @@ func cloneObject(o Object) Object {
 	case *set.Set:
 		return v.Clone()
 	case *zset.ZSet:
+		return v.Clone()
+	case *stream.Stream:
 		return v.Clone()
 	}
 	panic("store: a value of no known type")

@@ -116,8 +116,8 @@ var encodingParams = []Param{
 	integer("zset-max-listpack-entries", 128, 0, maxInt64, 0).alias("zset-max-ziplist-entries"),
 	memory("zset-max-listpack-value", 64, 0, maxInt64, 0).alias("zset-max-ziplist-value"),
 	memory("hll-sparse-max-bytes", 3000, 0, maxInt64, 0),
-	memory("stream-node-max-bytes", 4096, 0, maxInt64, Inert),
-	integer("stream-node-max-entries", 100, 0, maxInt64, Inert),
+	memory("stream-node-max-bytes", 4096, 0, maxInt64, 0),
+	integer("stream-node-max-entries", 100, 0, maxInt64, 0),
 }
 
 var persistenceParams = []Param{
