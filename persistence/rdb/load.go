@@ -57,7 +57,11 @@ type Result struct {
 
 // Load reads src, which holds a file and nothing behind it.
 func Load(src io.Reader, o Options) (Result, error) {
-	r := NewReader(src)
+	return NewReader(src).all(o)
+}
+
+// all is Load for a file with nothing behind it.
+func (r *Reader) all(o Options) (Result, error) {
 	res, err := r.Load(o)
 	if err != nil {
 		return res, err

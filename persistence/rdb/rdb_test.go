@@ -25,7 +25,7 @@ func TestRoundTrip(t *testing.T) {
 		if c.Version < codec.Version74 {
 			kinds = 5
 		}
-		keys := sample(r, 3000, kinds, 1+i)
+		keys := sample(r, 500, kinds, 1+i)
 		file := write(t, c, keys, "#!lua name=a\ncode", "")
 		got, res, err := load(t, file)
 		if err != nil {
@@ -38,7 +38,7 @@ func TestRoundTrip(t *testing.T) {
 				expires++
 			}
 		}
-		want := Result{Version: max(c.Version, 10), Size: int64(len(file)), Keys: 3000, Expires: expires, Functions: 2, Verified: !c.NoChecksum}
+		want := Result{Version: max(c.Version, 10), Size: int64(len(file)), Keys: 500, Expires: expires, Functions: 2, Verified: !c.NoChecksum}
 		if res != want {
 			t.Errorf("%+v, want %+v", res, want)
 		}
@@ -51,35 +51,49 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestLong has values that are too long for a batch, with others around them and both at the end.
+// TestLong has values that are too long for a batch, with others around them.
 func TestLong(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
-	noise := make([]byte, longest+1000)
+	noise := make([]byte, 200<<10)
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
 	}
-	l := value(r, 1, 1)
-	for range 3 * longest / batchSize {
-		l.Object.(*list.List).PushOne(noise[:batchSize], false, usual.List)
+	l := list.New()
+	for range 40 {
+		l.PushOne(noise[:1+r.IntN(6000)], false, usual.List)
 	}
 	keys := sample(r, 100, 5, 1)
-	keys = append(keys, key{name: "noise", v: codec.Value{Text: noise}, at: 5})
-	keys = append(keys, key{name: "short", v: codec.Value{Text: noise[:100]}, at: Forever})
-	keys = append(keys, key{name: "list", v: l, at: Forever, m: Meta{Access: Idle, Used: 3}})
-	file := write(t, Config{}, keys, string(noise))
-	got, res, err := load(t, file)
-	if err != nil {
-		t.Fatal(err)
+	keys = append(keys,
+		key{name: "noise", v: codec.Value{Text: noise}, at: 5},
+		key{name: "short", v: codec.Value{Text: noise[:100]}, at: Forever},
+		key{name: "list", v: codec.Value{Object: l}, at: Forever, m: Meta{Access: Idle, Used: 3}},
+		key{name: string(noise[1:]), v: value(r, 3, 300), at: Forever})
+	keys = append(keys, sample(r, 100, 5, 1)...)
+	for i := 104; i < len(keys); i++ {
+		keys[i].db = 7
 	}
-	compare(t, got, keys)
-	if !res.Verified || got.functions[0] != string(noise) {
-		t.Error(res)
+	keys = append(keys, key{db: 8, name: "hash", v: value(r, 4, 3000), at: Forever})
+	file := write(t, Config{}, keys, string(noise))
+	for _, longest := range []int{10, 1000, 100 << 10, usualLongest} {
+		for _, workers := range []int{0, 2} {
+			var c contents
+			rd := NewReader(&dribble{b: file, n: 30000})
+			rd.longest = longest
+			res, err := rd.all(c.options(workers, usual))
+			if err != nil {
+				t.Fatal(longest, err)
+			}
+			compare(t, &c, keys)
+			if !res.Verified || res.Size != int64(len(file)) || c.functions[0] != string(noise) {
+				t.Errorf("%+v", res)
+			}
+		}
 	}
 }
 
 // TestPreamble reads what follows the data.
 func TestPreamble(t *testing.T) {
-	keys := sample(rand.New(rand.NewPCG(3, 3)), 5000, 5, 2)
+	keys := sample(rand.New(rand.NewPCG(3, 3)), 300, 5, 2)
 	file := write(t, Config{}, keys)
 	for _, more := range []string{"", "x", "*1\r\n$4\r\nPING\r\n", string(make([]byte, 1<<20))} {
 		for _, workers := range []int{0, 2} {

@@ -16,9 +16,9 @@ import (
 const (
 	// batchSize is how many bytes are read and handed to a worker at a time.
 	batchSize = 256 << 10
-	// longest is the size of a key with its value up to which it is kept as it came and decoded beside others. A larger
+	// usualLongest is the size of a key with its value up to which it is kept as it came and decoded beside others. A larger
 	// one is decoded from the stream, and what follows waits.
-	longest = 8 << 20
+	usualLongest = 8 << 20
 	// progressEvery is how many bytes are read between two calls of Progress.
 	progressEvery = 1 << 20
 )
@@ -42,9 +42,10 @@ type record struct {
 
 // Reader reads a file, or the beginning of one, from a stream. It serves one goroutine at a time.
 type Reader struct {
-	src io.Reader
-	opt *Options
-	l   *loader
+	src     io.Reader
+	longest int // usualLongest, less in tests
+	opt     *Options
+	l       *loader
 
 	b      *batch // what is being cut
 	pos    int    // b.buf[:pos] has been
@@ -59,7 +60,7 @@ type Reader struct {
 }
 
 // NewReader returns a Reader of what src has from now on.
-func NewReader(src io.Reader) *Reader { return &Reader{src: src, b: new(batch)} }
+func NewReader(src io.Reader) *Reader { return &Reader{src: src, longest: usualLongest, b: new(batch)} }
 
 // Read reads what follows the data, once Load has come to their end.
 func (r *Reader) Read(p []byte) (n int, err error) {
@@ -232,7 +233,7 @@ func (r *Reader) key(op byte) error {
 		switch {
 		case err != nil:
 			return r.wrongIn(err, at, val, inName, op)
-		case size > longest:
+		case size > r.longest:
 			return r.long(op)
 		case size > 0:
 			if err := r.fill(size); err != nil {
@@ -290,10 +291,13 @@ func (r *Reader) opcode(op byte) error {
 		switch {
 		case err != nil:
 			return r.wrong(err, at, doing)
-		case size > longest:
+		case size > r.longest:
 			// A library of functions, if it is not a lie.
 			if err := r.stream(func(c *codec.Reader) error { return r.obey(op, c) }); err != nil {
-				return r.wrong(err, 0, doing)
+				if e := (*Error)(nil); errors.As(err, &e) {
+					e.Doing = doing
+				}
+				return err
 			}
 			r.trace(op)
 			return nil
@@ -443,10 +447,19 @@ func (r *Reader) stream(f func(*codec.Reader) error) error {
 	rest := c.Rest()
 	size := t.n - int64(rest)
 	if err != nil {
-		if e := (*Error)(nil); errors.As(err, &e) && e.Offset < 0 {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			size = t.n
+		}
+		e := (*Error)(nil)
+		switch {
+		case err == errStopped:
+			return err
+		case !errors.As(err, &e):
+			return &Error{Offset: r.offset() + size, Err: err}
+		case e.Offset < 0:
 			e.Offset = r.offset() + size
 		}
-		return err
+		return e
 	}
 	r.sum = crc64.Combine(r.sum, c.Sum(), size)
 	ahead := slices.Concat(c.Take(rest), t.ahead)
