@@ -19,13 +19,12 @@ type Iter struct {
 	from, to ID
 	reverse  bool
 	at       place // of the node
-	inNode   bool  // lp, base and m are those of the node
 	lp       listpack.Listpack
 	base     ID
 	m        master
-	p        int // forward: of the next entry; in reverse: of the last one read, None at the node's end
+	p        int // of the entry read last; None at the node's end in reverse
 	e        entry
-	left     int // pairs of the entry not yet handed out
+	left     int // pairs of the entry not yet handed out; forward: -1 if no entry is read
 	field    int // position of the next field
 	value    int // position of the next value
 	texts    [2][num.MaxIntLen]byte
@@ -59,26 +58,39 @@ func (it *Iter) enter(at place) {
 	it.at, it.lp, it.base = at, *nodes.val(at), nodes.key(at)
 	it.m = readMaster(it.lp)
 	it.p = listpack.None
-	if !it.reverse {
+	it.left = -1
+}
+
+// step goes to the next entry of the node, deleted or not; false if there is none.
+func (it *Iter) step() bool {
+	switch {
+	case it.reverse:
+		it.p = before(it.lp, it.p)
+	case it.left < 0:
 		it.p = it.m.entries(it.lp)
+	default:
+		n := it.left
+		if it.e.flags&flagSameFields == 0 {
+			n *= 2
+		}
+		it.p = it.lp.Next(it.lp.Skip(it.value, n))
 	}
+	if it.p == listpack.None {
+		return false
+	}
+	it.e = readEntry(it.lp, it.p, it.base, &it.m)
+	it.left, it.value, it.field = it.e.n, it.e.fields, it.m.fields
+	return true
 }
 
 // Next goes to the next entry and reports whether there is one.
 func (it *Iter) Next() bool {
 	for it.s != nil {
-		if it.reverse {
-			it.p = before(it.lp, it.p)
-		}
-		if it.p == listpack.None {
+		if !it.step() {
 			if !it.turn() {
 				break
 			}
 			continue
-		}
-		it.e = readEntry(it.lp, it.p, it.base, &it.m)
-		if !it.reverse {
-			it.p = it.e.next(it.lp)
 		}
 		switch id := it.e.id; {
 		case id.Less(it.from):
@@ -95,10 +107,6 @@ func (it *Iter) Next() bool {
 			continue
 		case it.e.flags&flagDeleted != 0:
 			continue
-		}
-		it.left, it.value = it.e.n, it.e.fields
-		if it.e.flags&flagSameFields != 0 {
-			it.field = it.m.fields
 		}
 		return true
 	}

@@ -38,21 +38,20 @@ func readMaster(lp listpack.Listpack) (m master) {
 
 // entries returns the position of the node's first entry.
 func (m *master) entries(lp listpack.Listpack) int {
-	return lp.Next(skip(lp, m.fields, m.n))
+	return lp.Next(lp.Skip(m.fields, m.n))
 }
 
-// readInt returns the integer at p and the position after it.
+// readInt returns the integer at p and the position after it, which must not be the end.
 func readInt(lp listpack.Listpack, p int) (v, next int) {
+	if b := lp[p]; b < 1<<7 { // itself: most are
+		return int(b), p + 2
+	}
+	return readLong(lp, p)
+}
+
+func readLong(lp listpack.Listpack, p int) (v, next int) {
 	_, i, _ := lp.Get(p)
 	return int(i), lp.Next(p)
-}
-
-// skip returns the position n elements after p.
-func skip(lp listpack.Listpack, p, n int) int {
-	for range n {
-		p = lp.Next(p)
-	}
-	return p
 }
 
 // entry is an entry of a node.
@@ -85,7 +84,7 @@ func (e *entry) next(lp listpack.Listpack) int {
 	if e.flags&flagSameFields == 0 {
 		n *= 2
 	}
-	return lp.Next(skip(lp, e.fields, n))
+	return lp.Next(lp.Skip(e.fields, n))
 }
 
 // before returns the position of the entry that ends before position p, which may be that of no entry for the end;
@@ -141,43 +140,51 @@ func (s *Stream) Append(id ID, pairs [][]byte, l Limits) {
 		m = readMaster(lp)
 		ok = l.allow(lp, &m, total)
 	}
-	flags := 0
+	flags, elems := 0, n+4
+	var b []byte
 	if ok {
 		s.mem -= cap(lp)
-		lp = grow(lp, size)
-		lp = lp.ReplaceInt(lp.First(), int64(m.live+1))
-		m = readMaster(lp) // the count may have grown
 		if m.sameFields(lp, pairs) {
 			flags = flagSameFields
 		}
+		lp = grow(lp, size)
+		lp = lp.ReplaceInt(lp.First(), int64(m.live+1))
+		b = lp.Open()
 	} else {
 		flags, base = flagSameFields, id
 		for i := 0; i < len(pairs); i += 2 {
 			size += maxSize(len(pairs[i]))
 		}
-		lp = grow(s.handOver(at, lp), size)
-		lp = lp.AppendInt(1).AppendInt(0).AppendInt(int64(n))
+		b = grow(s.handOver(at, lp), size).Open()
+		b = listpack.PutInt(b, 1)
+		b = listpack.PutInt(b, 0)
+		b = listpack.PutInt(b, int64(n))
 		for i := 0; i < len(pairs); i += 2 {
-			lp = lp.Append(pairs[i])
+			b = listpack.Put(b, pairs[i])
 		}
-		lp = lp.AppendInt(0)
+		b = listpack.PutInt(b, 0)
+		elems += n + 4
 		s.nodes.insert(id, nil)
 		at, _ = s.nodes.last()
 	}
 	count := n + 3
-	lp = lp.AppendInt(int64(flags)).AppendInt(int64(id.Ms - base.Ms)).AppendInt(int64(id.Seq - base.Seq))
+	b = listpack.PutInt(b, int64(flags))
+	b = listpack.PutInt(b, int64(id.Ms-base.Ms))
+	b = listpack.PutInt(b, int64(id.Seq-base.Seq))
 	if flags&flagSameFields == 0 {
-		lp = lp.AppendInt(int64(n))
-		for _, b := range pairs {
-			lp = lp.Append(b)
+		b = listpack.PutInt(b, int64(n))
+		for _, elem := range pairs {
+			b = listpack.Put(b, elem)
 		}
 		count += n + 1
+		elems += n + 1
 	} else {
 		for i := 1; i < len(pairs); i += 2 {
-			lp = lp.Append(pairs[i])
+			b = listpack.Put(b, pairs[i])
 		}
 	}
-	lp = lp.AppendInt(int64(count))
+	b = listpack.PutInt(b, int64(count))
+	lp = listpack.Seal(b, elems)
 	*s.nodes.val(at) = lp
 	s.mem += cap(lp)
 	s.added++
