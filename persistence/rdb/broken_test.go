@@ -200,7 +200,7 @@ func TestCut(t *testing.T) {
 			for _, longest := range []int{usualLongest, 5} {
 				var c contents
 				r := NewReader(bytes.NewReader(good[:n]))
-				r.longest = longest
+				r.size, r.longest = 64, longest
 				_, err := r.all(c.options((i+n)%2*2, usual))
 				if errors.Is(err, codec.ErrUnknown) {
 					continue
@@ -316,14 +316,14 @@ func TestMutations(t *testing.T) {
 		}
 		workers := i % 4 / 3 * 2
 		rd := NewReader(bytes.NewReader(bad))
-		if i%5 == 0 {
+		if rd.size = 1000; i%5 == 0 {
 			rd.longest = 50
 		}
 		var c contents
 		var res Result
 		var err error
 		began := time.Now()
-		if n := allocated(func() { res, err = rd.all(c.options(workers, usual)) }); n > 16<<20 {
+		if n := allocated(func() { res, err = rd.all(c.options(workers, usual)) }); n > 8<<20 {
 			t.Errorf("%d: %d bytes allocated for %d", i, n, len(bad))
 		}
 		if d := time.Since(began); d > 10*time.Second {
@@ -366,7 +366,7 @@ func FuzzLoad(f *testing.F) {
 		p := d.options(2, usual)
 		p.NoChecksum = true
 		r := NewReader(&dribble{b: b, n: 7})
-		r.longest = 3
+		r.size, r.longest = 40, 3
 		other, otherErr := r.all(p)
 		if errors.Is(otherErr, codec.ErrUnknown) {
 			return

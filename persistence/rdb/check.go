@@ -93,7 +93,7 @@ func Check(src io.Reader, now int64, report func(offset int64, line string)) (Su
 	if s.Verified {
 		say(s.Size, "Checksum OK")
 	} else {
-		say(s.Size, "RDB file was saved with checksum disabled: no check performed")
+		say(s.Size, "RDB file was saved with checksum disabled: no check performed.")
 	}
 	return s, nil
 }

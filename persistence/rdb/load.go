@@ -40,7 +40,8 @@ type Options struct {
 
 	NoChecksum bool // do not verify
 
-	trace func(offset int64, op byte, db int) // behind each opcode that was obeyed
+	// trace is called behind each opcode that was obeyed, and behind the keys in front of it; without workers only.
+	trace func(offset int64, op byte, db int)
 }
 
 // Result is what a load has found.
@@ -77,16 +78,19 @@ func (r *Reader) all(o Options) (Result, error) {
 	}
 }
 
-// Load reads all up to the end of the data; what follows can be read from r then. An error is an *Error, that with the
-// lowest offset if there are several.
+// Load reads all up to the end of the data; what follows can be read from r then, not after an error. An error is an *Error,
+// that with the lowest offset if there are several.
 func (r *Reader) Load(o Options) (Result, error) {
-	l := newLoader(&o)
+	l := newLoader(&o, r.size)
 	r.opt, r.l = &o, l
 	r.res = Result{}
-	if err := r.split(); err != nil && err != errStopped {
-		l.fail(r.wrong(err, 0, ""))
-	} else if err == nil {
-		r.res.Size = r.offset()
+	if err := r.split(); err != nil {
+		if err != errStopped {
+			l.fail(r.wrong(err, 0, ""))
+		}
+		// What was in front of that is handed over, for whoever wants to save it.
+		l.batch(r.b)
+		r.b = new(batch)
 	}
 	l.wait()
 	for _, w := range l.workers {
@@ -111,6 +115,7 @@ type task struct {
 
 type loader struct {
 	opt     *Options
+	size    int // of a batch
 	workers []*worker
 	tasks   chan task // nil without goroutines
 	free    chan *batch
@@ -123,9 +128,9 @@ type loader struct {
 	err *Error
 }
 
-func newLoader(o *Options) *loader {
+func newLoader(o *Options, size int) *loader {
 	n := max(o.Workers, 0)
-	l := &loader{opt: o, free: make(chan *batch, 2*n+2)}
+	l := &loader{opt: o, size: size, free: make(chan *batch, 2*n+2)}
 	l.firstWrong.Store(math.MaxInt64)
 	for i := range max(n, 1) {
 		l.workers = append(l.workers, &worker{id: i, l: l, opt: o})
@@ -175,7 +180,7 @@ func (l *loader) fresh() *batch {
 			return b
 		default:
 			l.made++
-			return &batch{buf: make([]byte, 0, batchSize)}
+			return &batch{buf: make([]byte, 0, l.size)}
 		}
 	}
 	return <-l.free
@@ -228,8 +233,8 @@ func (w *worker) do(t task) {
 		}
 	}
 	b.keys = b.keys[:0]
-	if cap(b.buf) > 4*batchSize {
-		b.buf = make([]byte, 0, batchSize)
+	if cap(b.buf) > 4*w.l.size {
+		b.buf = make([]byte, 0, w.l.size)
 	}
 	w.l.free <- b
 }

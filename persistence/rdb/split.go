@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// batchSize is how many bytes are read and handed to a worker at a time.
-	batchSize = 256 << 10
+	// usualBatch is how many bytes are read and handed to a worker at a time.
+	usualBatch = 256 << 10
 	// usualLongest is the size of a key with its value up to which it is kept as it came and decoded beside others. A larger
 	// one is decoded from the stream, and what follows waits.
 	usualLongest = 8 << 20
@@ -43,6 +43,7 @@ type record struct {
 // Reader reads a file, or the beginning of one, from a stream. It serves one goroutine at a time.
 type Reader struct {
 	src     io.Reader
+	size    int // of a batch: usualBatch, and
 	longest int // usualLongest, less in tests
 	opt     *Options
 	l       *loader
@@ -60,7 +61,9 @@ type Reader struct {
 }
 
 // NewReader returns a Reader of what src has from now on.
-func NewReader(src io.Reader) *Reader { return &Reader{src: src, longest: usualLongest, b: new(batch)} }
+func NewReader(src io.Reader) *Reader {
+	return &Reader{src: src, size: usualBatch, longest: usualLongest, b: new(batch)}
+}
 
 // Read reads what follows the data, once Load has come to their end.
 func (r *Reader) Read(p []byte) (n int, err error) {
@@ -90,7 +93,7 @@ var errStopped = errors.New("rdb: stopped")
 // the buffer grows with what has come, not with what was claimed.
 func (r *Reader) fill(size int) error {
 	for idle := 0; len(r.b.buf)-r.pos < size; {
-		if room := cap(r.b.buf) - len(r.b.buf); room < min(size-(len(r.b.buf)-r.pos), batchSize/4) || room == 0 {
+		if room := cap(r.b.buf) - len(r.b.buf); room < min(size-(len(r.b.buf)-r.pos), r.size/4) || room == 0 {
 			if err := r.makeRoom(); err != nil {
 				return err
 			}
@@ -126,7 +129,7 @@ func (r *Reader) makeRoom() error {
 		}
 	case r.pos > 0 || cap(old.buf) == 0:
 		if cap(old.buf) == 0 {
-			old.buf = make([]byte, 0, batchSize)
+			old.buf = make([]byte, 0, r.size)
 		}
 		old.buf = old.buf[:copy(old.buf[:cap(old.buf)], rest)]
 	default:
@@ -373,10 +376,16 @@ func (r *Reader) choose(db uint64) error {
 	return nil
 }
 
+// trace tells of an opcode that was obeyed, behind the keys in front of it.
 func (r *Reader) trace(op byte) {
-	if r.opt.trace != nil {
-		r.opt.trace(r.offset(), op, int(r.next.db))
+	if r.opt.trace == nil {
+		return
 	}
+	if err := r.l.workers[0].batch(r.b); err != nil {
+		r.l.fail(err)
+	}
+	r.b.keys = r.b.keys[:0]
+	r.opt.trace(r.offset(), op, int(r.next.db))
 }
 
 // finish reads the end and verifies the checksum.

@@ -127,7 +127,7 @@ func load(t testing.TB, file []byte) (*contents, Result, error) {
 	var c, d contents
 	res, err := Load(bytes.NewReader(file), c.options(0, usual))
 	r := NewReader(&dribble{b: file, n: 1000})
-	r.longest = usualLongest >> 6
+	r.size, r.longest = 3000, 100_000
 	other, otherErr := r.all(d.options(2, tight))
 	if fmt.Sprint(err) != fmt.Sprint(otherErr) {
 		t.Fatalf("%v, with workers %v", err, otherErr)
