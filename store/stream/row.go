@@ -274,7 +274,7 @@ func (r *row[V]) remove(p place) place {
 // dropBlock removes a block with its keys, which r.n counts no more.
 func (r *row[V]) dropBlock(at int) {
 	b := &r.blocks[at]
-	if len(r.blocks) == 1 && cap(b.keys) <= keepRoom {
+	if len(r.blocks) == 1 && max(cap(b.keys), r.top) <= keepRoom {
 		clear(b.vals)
 		b.off, b.keys, b.vals = 0, b.keys[:0], b.vals[:0]
 		return
