@@ -211,7 +211,7 @@ func (m *Mem) Rename(oldName, newName string) error {
 }
 
 func (m *Mem) rename(oldName, newName string) error {
-	from, err := m.get(oldName)
+	from, err := m.find(oldName)
 	if err != nil {
 		return err
 	}
@@ -219,18 +219,21 @@ func (m *Mem) rename(oldName, newName string) error {
 	if err != nil {
 		return err
 	}
+	if from.node == 0 {
+		return syscall.ENOENT
+	}
 	moved, target := m.mu.live.nodes[from.node], m.mu.live.nodes[to.node]
 	switch {
 	case from.node == root || to.node == root:
 		return syscall.EBUSY
+	case target != nil && target.dir && (from.node != to.node || oldName == newName):
+		return syscall.EEXIST // so says os.Rename
 	case from.node == to.node:
 		return nil
-	case target != nil && target.dir:
-		return syscall.EEXIST
-	case target != nil && moved.dir:
-		return syscall.ENOTDIR
 	case moved.dir && strings.HasPrefix(to.name, from.name+"/"):
 		return syscall.EINVAL
+	case target != nil && moved.dir:
+		return syscall.ENOTDIR
 	}
 	m.do(Op{Kind: OpRename, Name: from.name, To: to.name, node: from.node, dir: from.dir, key: from.key, to: to.dir, new: to.key})
 	return nil
@@ -259,26 +262,27 @@ func (m *Mem) Remove(name string) error {
 func (m *Mem) MkdirAll(name string, perm fs.FileMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.mkdirAll(name, perm); err != nil {
-		return &fs.PathError{Op: "mkdir", Path: name, Err: err}
-	}
-	return nil
+	return m.mkdirAll(name, perm)
 }
 
+// mkdirAll names the part of the name that it fails at in its error.
 func (m *Mem) mkdirAll(name string, perm fs.FileMode) error {
 	p, err := m.find(name)
-	if err == syscall.ENOENT && name != "" {
-		if err = m.mkdirAll(path.Dir(path.Clean("/"+filepath.ToSlash(name))), perm); err == nil {
-			p, err = m.find(name)
+	if above := filepath.Dir(name); err != nil && above != name && name != "" {
+		if err := m.mkdirAll(above, perm); err != nil {
+			return err
 		}
+		p, err = m.find(name)
 	}
 	switch {
 	case err != nil:
-		return err
 	case p.node == 0:
 		m.do(Op{Kind: OpMkdir, Name: p.name, dir: p.dir, key: p.key, node: m.mu.live.last + 1, Size: int64(perm)})
 	case !m.mu.live.nodes[p.node].dir:
-		return syscall.ENOTDIR
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return &fs.PathError{Op: "mkdir", Path: name, Err: err}
 	}
 	return nil
 }

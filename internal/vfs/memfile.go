@@ -47,7 +47,11 @@ func (f *memFile) Size() (int64, error) {
 }
 
 func (f *memFile) Read(p []byte) (int, error) {
-	n, err := f.enter("read", os.O_WRONLY, syscall.EBADF)
+	reason := error(syscall.EBADF)
+	if len(p) == 0 {
+		reason = nil
+	}
+	n, err := f.enter("read", os.O_WRONLY, reason)
 	defer f.m.mu.Unlock()
 	if err != nil || len(p) == 0 {
 		return 0, err
@@ -61,15 +65,17 @@ func (f *memFile) Read(p []byte) (int, error) {
 }
 
 func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
+	switch {
+	case off < 0:
+		return 0, f.fail("readat", syscall.EINVAL)
+	case len(p) == 0:
+		return 0, nil // without a look at the file, as os.File does
+	}
 	n, err := f.enter("read", os.O_WRONLY, syscall.EBADF)
 	defer f.m.mu.Unlock()
 	switch {
 	case err != nil:
 		return 0, err
-	case off < 0:
-		return 0, f.fail("readat", syscall.EINVAL)
-	case len(p) == 0:
-		return 0, nil
 	case off >= int64(len(n.now.b)):
 		return 0, io.EOF
 	}
