@@ -218,11 +218,6 @@ func errReadNoGroup(key, group []byte) error {
 	return errorf("NOGROUP No such key '%s' or consumer group '%s' in XREADGROUP with GROUP option", key, group)
 }
 
-// errBlockInScript is for BLOCK where nobody can wait.
-func errBlockInScript(name []byte) error {
-	return errorf("ERR %s command is not allowed with BLOCK option from scripts", name)
-}
-
 // ErrWrongType is the store's error; its text goes out as it is.
 var ErrWrongType = store.ErrWrongType
 

@@ -41,6 +41,7 @@ var groups = [][]Spec{
 	hashNewerCommands,
 	setCommands,
 	zsetCommands,
+	streamCommands,
 	geoCommands,
 	connectionCommands,
 	clientCommands,

@@ -195,6 +195,7 @@ func (tx *Tx) Flush(db int) (n int) {
 				tx.notify(d, name)
 			}
 		}
+		tx.notifyWaiters(d)
 		n += d.keys.idx.Len()
 		d.keys.discharge()
 		d.keys = nil
