@@ -30,7 +30,7 @@ oracle:
 	$(GO) test -count=1 ./server -run 'TestTranscripts' -oracle
 	$(GO) test -count=1 ./server -timeout 20m -run 'TestDifferential' -differential.n=1000000
 
-# What libraries that stand on scripts promise, at the versions in a go.mod of their own; half a minute, most of it waiting.
+# What libraries that stand on scripts or streams promise, at the versions in a go.mod of their own; half a minute, most of it waiting.
 compat:
 	cd internal/compat && $(GO) vet ./... && $(GO) test -count=1 ./...
 

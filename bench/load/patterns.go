@@ -50,7 +50,7 @@ var Patterns = []Pattern{
 	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile, nil},
 	{"leaderboard", "like one of 10 000 posts, 1 in 10 a read of the top ten", startLeaderboard, nil},
 	{"taskqueue", "push a task and wait until one of 8 workers has done it", startTaskQueue, nil},
-	{"eventstream", "publish an event and wait until one of 8 workers of a group has handled it", startEventStream, ConsumeCommands},
+	{"eventstream", "publish an event and wait until one of 8 workers of a group has handled it", startEventStream, append(ConsumeCommands, "XAUTOCLAIM")},
 	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast, nil},
 	{"lock", "take and give back one of 1000 locks", startLock, scripts},
 	{"schedule", "add a job that is due at once and wait until one of 8 workers has done it", startSchedule, scripts},
