@@ -327,7 +327,9 @@ func (r *Reader) obey(op byte, c *codec.Reader) error {
 	case opFunctionOld:
 		return codec.Corrupt("functions in the form of a release candidate of Redis 7.0")
 	case opModuleAux:
-		return ModuleError{Name: moduleName(c.Length()), Aux: true}
+		if id := c.Length(); c.Err() == nil {
+			return ModuleError{Name: moduleName(id), Aux: true}
+		}
 	case opIdle:
 		r.next.access, r.next.used = Idle, c.Length()
 	case opFreq:
@@ -337,9 +339,13 @@ func (r *Reader) obey(op byte, c *codec.Reader) error {
 			r.next.deadline = Forever
 		}
 	case opDeadline:
-		r.next.deadline = int64(int32(binary.LittleEndian.Uint32(c.Take(4)))) * 1000
+		if b := c.Take(4); b != nil {
+			r.next.deadline = int64(int32(binary.LittleEndian.Uint32(b))) * 1000
+		}
 	case opSelect:
-		return r.choose(c.Length())
+		if db := c.Length(); c.Err() == nil {
+			return r.choose(db)
+		}
 	case opResize:
 		keys, expires := c.Length(), c.Length()
 		if c.Err() == nil && o.Resize != nil {
