@@ -42,6 +42,7 @@ var groups = [][]Spec{
 	setCommands,
 	zsetCommands,
 	streamCommands,
+	streamGroupCommands,
 	geoCommands,
 	connectionCommands,
 	clientCommands,
