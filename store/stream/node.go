@@ -294,17 +294,24 @@ func (s *Stream) Delete(id ID) bool {
 	if !ok {
 		return false
 	}
-	lp := *s.nodes.val(at)
+	lp, first := *s.nodes.val(at), s.first
 	if m.live == 1 {
 		s.dropNode(at)
 	} else {
+		// The entry after the first is looked for here, not from the start over what is deleted.
+		for next := e; first == id; {
+			next = readEntry(lp, next.next(lp), s.nodes.key(at), &m)
+			if next.flags&flagDeleted == 0 {
+				first = next.id
+			}
+		}
 		s.setNode(at, lp, lp.ReplaceInt(e.at, int64(e.flags|flagDeleted)), m.live-1, m.deleted+1)
 	}
 	s.length--
 	if s.deleted.Less(id) {
 		s.deleted = id
 	}
-	if id == s.first {
+	if s.first = first; first == id {
 		s.findFirst()
 	}
 	return true
