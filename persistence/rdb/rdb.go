@@ -6,8 +6,8 @@
 //
 // # Contract
 //
-// Writing. An Encoder turns one key into bytes; it needs nothing but the key, so several goroutines, each with its own,
-// encode while one writes. A Writer frames what they made: it selects databases, buffers, sums, counts and has the file
+// Writing. An Encoder turns one key into bytes; it needs nothing but the key, so several goroutines encode while one
+// writes. A Writer frames what they made: it selects databases, buffers, sums, counts and has the file
 // synced as it grows. It serves one goroutine at a time and latches its first error. The version is the lowest that can
 // say what the file holds: 10, which Redis 7.0 reads, or 12 if a hash has fields with deadlines.
 //

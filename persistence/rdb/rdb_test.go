@@ -2,7 +2,6 @@ package rdb
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -108,36 +107,5 @@ func TestPreamble(t *testing.T) {
 				t.Fatalf("%v, %d bytes follow, want %d", err, len(rest), len(more))
 			}
 		}
-	}
-}
-
-func BenchmarkLoad(b *testing.B) {
-	const n = 500_000
-	keys := make([]byte, 0, n*64)
-	e := NewEncoder(10, false)
-	r := rand.New(rand.NewPCG(1, 1))
-	for i := range n {
-		keys = e.AppendKey(keys, fmt.Appendf(nil, "key:%012d", i), codec.Value{Text: fmt.Appendf(nil, "%016x%016x", r.Uint64(), r.Uint64())}, Forever, Meta{})
-	}
-	var out bytes.Buffer
-	w := NewWriter(&out, Config{})
-	w.Raw(0, keys)
-	w.Close()
-	for _, workers := range []int{0, 1, 2} {
-		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			b.SetBytes(int64(out.Len()))
-			b.ReportAllocs()
-			for range b.N {
-				var sum [2]int
-				_, err := Load(bytes.NewReader(out.Bytes()), Options{Workers: workers, Limits: usual, Put: func(worker, db int, key []byte, v codec.Value, at int64, m Meta) error {
-					sum[worker] += len(key) + len(v.Text)
-					return nil
-				}})
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mkeys/s")
-		})
 	}
 }

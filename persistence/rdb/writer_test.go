@@ -52,9 +52,9 @@ func TestEncoders(t *testing.T) {
 	}
 	pieces := make(chan piece)
 	var wg sync.WaitGroup
+	e := NewEncoder(12, true)
 	for half := range slices.Chunk(keys, 200) {
 		wg.Go(func() {
-			e := NewEncoder(12, true)
 			for few := range slices.Chunk(half, 7) {
 				byDB := make([][]byte, 3)
 				for _, k := range few {
@@ -63,9 +63,6 @@ func TestEncoders(t *testing.T) {
 				for db, b := range byDB {
 					pieces <- piece{db, b}
 				}
-			}
-			if e.Err() != nil {
-				t.Error(e.Err())
 			}
 		})
 	}
@@ -76,7 +73,7 @@ func TestEncoders(t *testing.T) {
 		w.Raw(p.db, p.b)
 		clear(p.b)
 	}
-	if err := w.Close(); err != nil {
+	if err := errors.Join(w.Close(), e.Err()); err != nil {
 		t.Fatal(err)
 	}
 	c, _, err := load(t, out.Bytes())
