@@ -28,6 +28,8 @@ const (
 	ruleDrawn          // random; what it was drawn from follows
 	ruleDrawnFrom      // contains the reply before
 	ruleType           // only the type counts
+	ruleIdle           // of XPENDING: idle times may differ
+	ruleInfo           // of XINFO: times and what the oracle does not tell are left out
 	ruleCount          // only the type and the number of elements count
 )
 
@@ -37,6 +39,7 @@ var rules = map[string]rule{
 	"pttl": ruleMillis, "pexpiretime": ruleMillis,
 	"scan": ruleScan, "sscan": ruleScan, "hscan": ruleScan, "zscan": ruleScan,
 	"spop": rulePopped, "srandmember": ruleDrawn, "hrandfield": ruleDrawn, "zrandmember": ruleDrawn,
+	"xpending": ruleIdle, "xinfo|stream": ruleInfo, "xinfo|groups": ruleInfo, "xinfo|consumers": ruleInfo,
 	"randomkey": ruleType, "hgetall": rulePairs, "sort": ruleUnordered, "sort_ro": ruleUnordered,
 }
 
@@ -101,6 +104,10 @@ func compareValues(r *request, a, b, beforeA, beforeB resp.Value) bool {
 		return near(a, b, 2000)
 	case ruleScan:
 		return sameScan(r, a, b)
+	case ruleIdle:
+		return sameIdle(a, b)
+	case ruleInfo:
+		return info(a, infoAll) == info(b, infoAll)
 	case ruleType:
 		return a.Type == b.Type && a.Null == b.Null
 	case rulePopped, ruleDrawn, ruleCount:

@@ -56,7 +56,7 @@ var containers = map[string]bool{
 // weights are how often a command comes compared to others, in hundredths; 100 if it is not here.
 var weights = map[string]int{
 	"set": 400, "rpush": 300, "lpush": 300, "sadd": 500, "zadd": 500, "hset": 500, "hmset": 200, "mset": 200, "append": 200,
-	"xadd": 600, "setbit": 200, "pfadd": 300, "geoadd": 400, "incr": 200, "zincrby": 200, "hincrby": 200,
+	"xadd": 900, "xreadgroup": 800, "xgroup|create": 200, "xgroup|destroy": 20, "xtrim": 60, "xsetid": 30, "xack": 200, "setbit": 200, "pfadd": 300, "geoadd": 400, "incr": 200, "zincrby": 200, "hincrby": 200,
 	"flushall": 4, "flushdb": 6, "swapdb": 10, "select": 10, "move": 30, "del": 40, "unlink": 40, "rename": 40, "copy": 60,
 	"blpop": 15, "brpop": 15, "blmove": 15, "brpoplpush": 15, "blmpop": 15, "bzpopmin": 15, "bzpopmax": 15, "bzmpop": 15,
 	"expire": 40, "pexpire": 40, "expireat": 40, "pexpireat": 40, "setex": 40, "psetex": 40, "keys": 30, "scan": 30,
@@ -71,6 +71,7 @@ type generator struct {
 	groups   []commands.Group // that have commands
 	weights  []int            // of grammars, in this epoch
 	total    int              // sum of the weights
+	streams  bool             // the epoch is about streams
 	blocking []*grammar       // what the second session may wait in, in this epoch
 	arity    map[string]int   // of the oracle's commands, by full name
 }
@@ -134,6 +135,7 @@ func newGenerator(t *commands.Table, only *regexp.Regexp, known func(name string
 // these, or else hardly any two requests would meet.
 func (g *generator) seed(seed, epoch uint64) {
 	g.source = source{Rand: rand.New(rand.NewPCG(seed, epoch))}
+	g.ids = &idClock{}
 	g.narrow = g.oneIn(2)
 	g.weights = make([]int, len(g.grammars))
 	focus := [2]commands.Group{g.anyGroup(), g.anyGroup()}
@@ -141,6 +143,7 @@ func (g *generator) seed(seed, epoch uint64) {
 		focus[1] = focus[0]
 	}
 	everything := g.oneIn(5)
+	g.streams = slices.Contains(g.groups, commands.GroupStream) && (everything || slices.Contains(focus[:], commands.GroupStream)) && !g.oneIn(8)
 	g.total = 0
 	for i, gr := range g.grammars {
 		w := gr.weight * 100
@@ -159,7 +162,7 @@ func (g *generator) seed(seed, epoch uint64) {
 	}
 	g.blocking = g.blocking[:0]
 	for i := range g.grammars {
-		if s := g.grammars[i].spec; s.Flags&commands.Blocking != 0 && strings.HasPrefix(s.Name, "B") && (everything || s.Group == focus[0] || s.Group == focus[1]) {
+		if s := g.grammars[i].spec; s.Flags&commands.Blocking != 0 && (strings.HasPrefix(s.Name, "B") || s.Group == commands.GroupStream) && (everything || s.Group == focus[0] || s.Group == focus[1]) {
 			g.blocking = append(g.blocking, &g.grammars[i])
 		}
 	}
@@ -221,14 +224,19 @@ func (g *generator) wait() []unit {
 	gr := pick(g.source, g.blocking)
 	q := request{spec: gr.spec, rule: ruleOf(gr.spec, nil), role: waitRole}
 	q.args = g.arguments(append(q.args, gr.words...), gr)
-	endless(q.args)
+	guard(g.source, &q, false)
+	q.args = endless(q.args)
 	units := []unit{{q}}
 	for range 1 + g.IntN(6) {
 		if g.oneIn(8) && waitsForOne(q.args) {
 			units = append(units, g.transaction()...)
-		} else {
-			units = append(units, g.one(false))
+			continue
 		}
+		u := g.one(false)
+		for gr.spec.Group == commands.GroupStream && isTrimming(u[0].args) {
+			u = g.one(false) // 7.0 wakes clients up for entries that are trimmed at once
+		}
+		units = append(units, u)
 	}
 	return append(units, unit{{args: []string{"CLIENT", "UNBLOCK", "2"}, role: wakeRole}})
 }
@@ -241,6 +249,8 @@ func waitsForOne(args []string) bool {
 		return true
 	case "BLMPOP", "BZMPOP":
 		return args[2] == "1"
+	case "XREAD", "XREADGROUP":
+		return false // 7.0 wakes clients up for entries that the transaction deletes, too
 	}
 	return len(args) == 3
 }
@@ -321,6 +331,9 @@ func (g *generator) try(inMulti bool) unit {
 	}
 	guard(g.source, &r, inMulti)
 	r.rule = ruleOf(gr.spec, r.args)
+	if gr.spec.Group == commands.GroupStream && r.spec != nil && len(r.args) > 1 && g.oneIn(15) && !containsFold(r.args, "BLOCK") {
+		r.args = inScript(g.source, r.args) // since 7.2 BLOCK is ignored in scripts, before it was an error
+	}
 	return withFollowers(r)
 }
 
@@ -337,6 +350,9 @@ func (g *generator) arguments(args []string, gr *grammar) []string {
 		args[b.numKeys] = n
 	}
 	args = bounds(g.source, gr.spec, args)
+	if gr.spec.Group == commands.GroupStream {
+		args = streamArguments(g.source, gr.spec.Name, args)
+	}
 	if gr.spec.Name == "ZADD" && len(args) > 3 && g.oneIn(5) {
 		args = []string{args[0], sameScoreKey(g.source)}
 		for range 1 + g.IntN(5) {
@@ -362,7 +378,7 @@ type builder struct {
 
 // isGrowing are the groups whose values have different encodings when they are large.
 var isGrowing = map[commands.Group]bool{
-	commands.GroupList: true, commands.GroupHash: true, commands.GroupSet: true, commands.GroupZSet: true, "stream": true,
+	commands.GroupList: true, commands.GroupHash: true, commands.GroupSet: true, commands.GroupZSet: true, commands.GroupStream: true,
 	"hyperloglog": true, "geo": true,
 }
 

@@ -70,6 +70,9 @@ func guard(s source, r *request, inMulti bool) {
 			if strings.EqualFold(r.args[i-1], "BLOCK") && err == nil && (n == 0 && !inMulti || n > 5) {
 				r.args[i] = "1"
 			}
+			if r.args[i] == "+" {
+				r.args[i] = "$" // newer than the oracle
+			}
 		case "SETRANGE", "SETBIT", "BITFIELD", "BITFIELD_RO", "BITPOS", "BITCOUNT":
 			digits := strings.TrimPrefix(r.args[i], "#")
 			// 7.0 lets the product of # and a width wrap around, and saturates what is far too small to the maximum.
@@ -102,10 +105,8 @@ func guard(s source, r *request, inMulti bool) {
 			if err == nil && n < -maxDraws && n > math.MinInt64 {
 				r.args[i] = "-7"
 			}
-		case "XADD":
-			if r.args[i] == "*" {
-				r.args[i] = "5-*"
-			}
+		case "XADD", "XCLAIM", "XAUTOCLAIM", "XPENDING", "XSETID":
+			guardStream(s, r.args, i, n, err == nil)
 		}
 	}
 }
@@ -127,13 +128,16 @@ func isDeadline(args []string, i int) bool {
 }
 
 // endless makes a blocking request wait until it is served or woken up.
-func endless(args []string) {
+func endless(args []string) []string {
 	switch args[0] {
 	case "BLMPOP", "BZMPOP":
 		args[1] = "0"
+	case "XREAD", "XREADGROUP":
+		return blockForEver(args)
 	default:
 		args[len(args)-1] = "0"
 	}
+	return args
 }
 
 func waitsTooLong(arg string) bool {

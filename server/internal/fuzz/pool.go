@@ -1,7 +1,6 @@
 package fuzz
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -12,7 +11,8 @@ import (
 // source draws values. Its pools are small, so that requests meet each other's keys, fields and members.
 type source struct {
 	*rand.Rand
-	narrow bool // draw from very few values, but for rare ones
+	narrow bool     // draw from very few values, but for rare ones
+	ids    *idClock // of streams; may be nil
 }
 
 func (s source) oneIn(n int) bool { return s.IntN(n) == 0 }
@@ -22,7 +22,7 @@ func pick[T any](s source, from []T) T { return from[s.IntN(len(from))] }
 // keyLetters is what the keys of a group begin with; each group mostly keeps to its own.
 var keyLetters = map[commands.Group]string{
 	commands.GroupString: "s", commands.GroupList: "l", commands.GroupHash: "h", commands.GroupSet: "t",
-	commands.GroupZSet: "z", "stream": "x", "geo": "g", "bitmap": "b", "hyperloglog": "p",
+	commands.GroupZSet: "z", commands.GroupStream: "x", "geo": "g", "bitmap": "b", "hyperloglog": "p",
 }
 
 const allLetters = "slhtzxgbp"
@@ -194,19 +194,6 @@ var patterns = []string{
 	"*\x00*",
 }
 
-func (s source) streamID() string {
-	switch s.IntN(12) {
-	case 0:
-		return pick(s, []string{"0", "0-0", "-", "+", "$", ">", "(1-1", "abc", "", "1-abc", "18446744073709551615-18446744073709551615", "18446744073709551615", "1-1-1", "-1", "(-", "(+"})
-	case 1:
-		return fmt.Sprintf("%d-*", 1+s.IntN(9))
-	case 2, 3:
-		return strconv.Itoa(s.IntN(12))
-	default:
-		return fmt.Sprintf("%d-%d", s.IntN(12), s.IntN(4))
-	}
-}
-
 func (s source) timeout() string {
 	if s.oneIn(10) {
 		return pick(s, []string{"-1", "abc", "", "inf", "nan", "1e300", "-0.1", "0x1", "1 "})
@@ -254,17 +241,6 @@ var values = map[string]func(s source, g commands.Group) string{
 	"latitude": func(s source, _ commands.Group) string {
 		return geoCoordinate(s, 85)
 	},
-	"group": func(s source, _ commands.Group) string {
-		return pick(s, []string{"g1", "g2", "g1", "g2", "nogroup", ""})
-	},
-	"consumer": func(s source, _ commands.Group) string { return pick(s, []string{"c1", "c2", "c3", ""}) },
-	"id":       func(s source, _ commands.Group) string { return s.streamID() },
-	"threshold": func(s source, _ commands.Group) string {
-		if s.oneIn(2) {
-			return s.streamID()
-		}
-		return s.index()
-	},
 }
 
 func init() {
@@ -277,14 +253,11 @@ func init() {
 	for _, name := range []string{"key", "key1", "key2", "newkey", "source", "destination", "src", "dst", "sourcekey", "destkey"} {
 		values[name] = func(s source, g commands.Group) string { return s.key(g) }
 	}
-	for _, name := range []string{"ID", "last-id", "lastid", "min-idle-time", "entries-added", "max-deleted-id"} {
-		values[name] = func(s source, _ commands.Group) string { return s.streamID() }
-	}
 }
 
 func bound(s source, g commands.Group) string {
-	if g == "stream" {
-		return s.streamID()
+	if g == commands.GroupStream {
+		return s.rangeID()
 	}
 	return s.index()
 }

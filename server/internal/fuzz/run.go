@@ -206,6 +206,9 @@ func collectTokens(v resp.Value, into map[string]bool) {
 func (r *runner) draw(epoch int) []unit {
 	r.gen.seed(r.o.Seed, uint64(epoch))
 	var units []unit
+	if r.gen.streams {
+		units = r.gen.streamPrelude()
+	}
 	for n := 0; n < epochRequests; {
 		for _, u := range r.gen.next() {
 			units = append(units, u)
@@ -218,13 +221,13 @@ func (r *runner) draw(epoch int) []unit {
 // setups are parameters that an epoch may have; those that the oracle lacks are ours alone.
 var setups = [][]string{
 	nil,
-	{"hash-max-listpack-entries", "4", "hash-max-listpack-value", "8", "zset-max-listpack-entries", "4", "zset-max-listpack-value", "8", "set-max-intset-entries", "3", "list-max-listpack-size", "3"},
-	{"hash-max-listpack-entries", "2", "zset-max-listpack-entries", "2", "set-max-intset-entries", "2", "list-max-listpack-size", "2", "hll-sparse-max-bytes", "40"},
-	{"hash-max-listpack-entries", "0", "zset-max-listpack-entries", "0", "set-max-intset-entries", "0", "list-max-listpack-size", "1"},
-	{"list-max-listpack-size", "2", "list-compress-depth", "1", "hash-max-listpack-value", "1", "zset-max-listpack-value", "1"},
+	{"hash-max-listpack-entries", "4", "hash-max-listpack-value", "8", "zset-max-listpack-entries", "4", "zset-max-listpack-value", "8", "set-max-intset-entries", "3", "list-max-listpack-size", "3", "stream-node-max-entries", "3"},
+	{"hash-max-listpack-entries", "2", "zset-max-listpack-entries", "2", "set-max-intset-entries", "2", "list-max-listpack-size", "2", "hll-sparse-max-bytes", "40", "stream-node-max-entries", "10"},
+	{"hash-max-listpack-entries", "0", "zset-max-listpack-entries", "0", "set-max-intset-entries", "0", "list-max-listpack-size", "1", "stream-node-max-entries", "1"},
+	{"list-max-listpack-size", "2", "list-compress-depth", "1", "hash-max-listpack-value", "1", "zset-max-listpack-value", "1", "stream-node-max-bytes", "60"},
 }
 
-var defaultSetup = []string{"hash-max-listpack-entries", "128", "hash-max-listpack-value", "64", "zset-max-listpack-entries", "128", "zset-max-listpack-value", "64", "set-max-intset-entries", "512", "list-max-listpack-size", "-2", "list-compress-depth", "0", "hll-sparse-max-bytes", "3000"}
+var defaultSetup = []string{"hash-max-listpack-entries", "128", "hash-max-listpack-value", "64", "zset-max-listpack-entries", "128", "zset-max-listpack-value", "64", "set-max-intset-entries", "512", "list-max-listpack-size", "-2", "list-compress-depth", "0", "hll-sparse-max-bytes", "3000", "stream-node-max-entries", "100", "stream-node-max-bytes", "4096"}
 
 func (r *runner) setup(epoch int) []string {
 	if !r.canConfigure {

@@ -75,8 +75,7 @@ func (r *runner) checkKeys() *mismatch {
 			add(ruleFloats, "ZRANGE", n, "0", "-1", "WITHSCORES")
 			add(ruleExact, "ZCARD", n)
 		case "stream":
-			add(ruleExact, "XRANGE", n, "-", "+")
-			add(ruleExact, "XLEN", n)
+			streamState(add, n)
 		}
 	}
 	d, _ := r.exchange(0, reads)
