@@ -308,7 +308,7 @@ func TestSameAsOS(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("Mem has the errors of Linux")
 	}
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		real := &bench{fs: OS, dir: t.TempDir()}
 		mem := &bench{fs: NewMem(), dir: "/"}
 		rng := rand.New(rand.NewPCG(seed, 0))
