@@ -77,7 +77,6 @@ func BenchmarkAck(b *testing.B) {
 			for i := range pending {
 				g.Assign(id(i), consumers[i%8], 1, 1)
 			}
-			b.ReportMetric(float64(s.Bytes())/float64(pending), "B/pending")
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
@@ -86,6 +85,7 @@ func BenchmarkAck(b *testing.B) {
 					b.Fatal("not pending")
 				}
 			}
+			b.ReportMetric(float64(s.Bytes())/float64(pending), "B/pending")
 		})
 	}
 }

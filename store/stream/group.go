@@ -120,6 +120,25 @@ func (g *Group) bytes() int {
 
 func (c *Consumer) bytes() int { return consumerBytes + cap(c.name) + c.ids.mem }
 
+// cloneTo adds a copy of g to s.
+func (g *Group) cloneTo(s *Stream) {
+	c, _ := s.CreateGroup(g.name, g.Last, g.Read)
+	c.pending = g.pending.clone()
+	c.numbered = make([]*Consumer, len(g.numbered))
+	c.free = append([]uint32(nil), g.free...)
+	s.mem += c.pending.mem + 4*cap(c.free)
+	for _, old := range g.numbered {
+		if old == nil {
+			continue
+		}
+		n := *old
+		n.g, n.name, n.ids = c, append([]byte(nil), old.name...), old.ids.clone()
+		c.numbered[n.number] = &n
+		c.consumers.put(n.name, &n)
+		s.mem += n.bytes()
+	}
+}
+
 // Name returns the group's name, which must not be changed.
 func (g *Group) Name() []byte { return g.name }
 

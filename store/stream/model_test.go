@@ -238,7 +238,7 @@ func TestModel(t *testing.T) {
 	for i, l := range limitSets {
 		t.Run(fmt.Sprint(l), func(t *testing.T) {
 			for seed := range uint64(3) {
-				modelRun(t, rand.New(rand.NewPCG(seed, uint64(i))), l, 600)
+				modelRun(t, rand.New(rand.NewPCG(seed, uint64(i))), l, 300)
 			}
 		})
 	}

@@ -131,7 +131,7 @@ func TestOracle(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, uint64(i)))
 		s, m := New(), &model{}
 		key := fmt.Sprint("s", i)
-		for step := range 700 {
+		for step := range 400 {
 			var done string
 			switch op := r.IntN(12); {
 			case op < 7:

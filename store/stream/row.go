@@ -24,6 +24,9 @@ type row[V any] struct {
 	top    int    // blocks there is memory for, those before blocks[0] included
 	mem    int    // bytes of all arrays
 	ver    uint32 // changes with every key that comes or goes
+
+	// spare has the arrays of a whole block that went while others stayed: a queue would ask for new ones soon.
+	spare block[V]
 }
 
 // block is a run of keys: those from off on. Before and behind them may be room.
@@ -174,7 +177,9 @@ func (r *row[V]) insert(id ID, v V) {
 	case i == n && at == len(r.blocks)-1 && len(b.keys) == blockKeys && n > blockKeys/2:
 		// In order: what is full stays full, and what goes from the front is not moved to the front.
 		at, i = at+1, 0
-		r.addBlock(at, block[V]{low: id})
+		fresh := block[V]{low: id, keys: r.spare.keys, vals: r.spare.vals}
+		r.spare = block[V]{}
+		r.addBlock(at, fresh)
 	case n == blockKeys:
 		const half = blockKeys / 2
 		upper := block[V]{low: b.keys[b.off+half]}
@@ -262,7 +267,9 @@ func (r *row[V]) remove(p place) place {
 		b.vals[last] = none
 		b.keys, b.vals = b.keys[:last], b.vals[:last]
 	}
-	if c := cap(b.keys); c > keepRoom && n-1 <= c/4 {
+	// The blocks at the ends of several are on their way to be dropped or filled.
+	inner := p.b > 0 && p.b < len(r.blocks)-1 || len(r.blocks) == 1
+	if c := cap(b.keys); inner && c > keepRoom && n-1 <= c/4 {
 		r.resize(b, max(c/2, keepRoom))
 	}
 	if p.i == n-1 {
@@ -277,13 +284,19 @@ func (r *row[V]) dropBlock(at int) {
 	if len(r.blocks) == 1 && max(cap(b.keys), r.top) <= keepRoom {
 		clear(b.vals)
 		b.off, b.keys, b.vals = 0, b.keys[:0], b.vals[:0]
+		r.mem -= cap(r.spare.keys) * r.slot()
+		r.spare = block[V]{}
 		return
 	}
-	r.mem -= cap(b.keys) * r.slot()
+	if cap(b.keys) == blockKeys && cap(r.spare.keys) == 0 {
+		clear(b.vals)
+		r.spare.keys, r.spare.vals = b.keys[:0], b.vals[:0]
+	} else {
+		r.mem -= cap(b.keys) * r.slot()
+	}
 	switch {
 	case len(r.blocks) == 1:
-		r.mem -= r.top * int(unsafe.Sizeof(*b))
-		r.blocks, r.top = nil, 0
+		r.blocks, r.top, r.spare, r.mem = nil, 0, block[V]{}, 0
 	case at == 0:
 		*b = block[V]{}
 		r.blocks = r.blocks[1:]
@@ -323,7 +336,7 @@ func (r *row[V]) clone() row[V] {
 
 // check verifies order, counts and memory.
 func (r *row[V]) check() error {
-	n, mem := 0, r.top*int(unsafe.Sizeof(block[V]{}))
+	n, mem := 0, r.top*int(unsafe.Sizeof(block[V]{}))+cap(r.spare.keys)*r.slot()
 	var last ID
 	for i := range r.blocks {
 		b := &r.blocks[i]

@@ -15,7 +15,7 @@ func TestRow(t *testing.T) {
 			var row row[int]
 			var model []ID
 			grow := true
-			for step := range 6000 {
+			for step := range 5000 {
 				n := len(model)
 				if n > 700 {
 					grow = false
@@ -56,10 +56,16 @@ func TestRow(t *testing.T) {
 						t.Fatalf("step %d: after the key removed is place %v", step, p)
 					}
 				}
+				if err := row.check(); err != nil {
+					t.Fatalf("step %d: %v", step, err)
+				}
+				if step%16 != 0 {
+					continue
+				}
 				if err := sameRow(&row, model); err != nil {
 					t.Fatalf("step %d: %v", step, err)
 				}
-				if step%500 == 0 {
+				if step%512 == 0 {
 					c := row.clone()
 					if err := sameRow(&c, model); err != nil {
 						t.Fatalf("step %d: clone: %v", step, err)
