@@ -2,7 +2,6 @@ package fuzz
 
 import (
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -23,7 +22,7 @@ func TestStreamArguments(t *testing.T) {
 	}
 	for _, tc := range []struct{ args, want string }{
 		{"XADD k 1-1 f v", "2"}, {"XADD k NOMKSTREAM 1-1 f v", "3"}, {"XADD k MAXLEN 5 1-1 f v", "4"},
-		{"XADD k nomkstream minid ~ 5 LIMIT 3 1-1 f v", "8"}, {"XADD k MAXLEN", "4"},
+		{"XADD k nomkstream minid ~ 5 LIMIT 3 1-1 f v", "8"}, {"XADD k MAXLEN", "3"},
 	} {
 		if got := string(rune('0' + idOfXadd(strings.Fields(tc.args)))); got != tc.want {
 			t.Errorf("%s: the id is argument %s; want %s", tc.args, got, tc.want)
@@ -41,7 +40,7 @@ func TestIDClock(t *testing.T) {
 			t.Fatalf("%d-%d comes after %d-%d", c.ms, c.seq, ms, seq)
 		}
 	}
-	if len(c.issued) != maxIssued || !slices.Contains(c.issued, c.issued[maxIssued-1]) {
+	if len(c.issued) != maxIssued {
 		t.Errorf("%d ids are kept", len(c.issued))
 	}
 }
