@@ -13,15 +13,15 @@
 //   - Packed encodings (listpack, ziplist, zipmap, intset) are checked byte for byte before anything else looks at
 //     them.
 //   - What the types forbid is refused: a field or member that comes twice, a score that is not a number, a field
-//     without a value, an intset out of order, an empty collection.
+//     without a value, an intset out of order, an empty collection, an entry of a stream that two consumers have.
 //
 // What comes back is a value of its own that shares no memory with what was read, in the representation that the limits
-// of this server ask for, whatever the representation was where it comes from.
+// of this server ask for, whatever the representation was where it comes from; but the nodes of a stream stay as they are.
 //
 // # Reading order
 //
-// codec.go (types and versions), writer.go and encode.go, reader.go and decode.go, decode_pairs.go, build.go, then the
-// legacy encodings ziplist.go and zipmap.go, and dump.go (the frame of DUMP).
+// codec.go (types and versions), writer.go and encode.go, reader.go and decode.go, decode_pairs.go, build.go, then
+// encode_stream.go and decode_stream.go, the legacy encodings ziplist.go and zipmap.go, and dump.go (the frame of DUMP).
 package codec
 
 import (
@@ -58,10 +58,13 @@ const (
 	typeZSetZip  Type = 12
 	typeHashZip  Type = 13
 	typeQuick    Type = 14 // ziplists
+	typeStream   Type = 15
 	typeHashPack Type = 16 // a listpack
 	typeZSetPack Type = 17
 	typeQuick2   Type = 18 // listpacks and plain elements
+	typeStream2  Type = 19 // since version 10
 	typeSetPack  Type = 20 // since version 11
+	typeStream3  Type = 21 // since version 11
 
 	// Hashes whose fields have deadlines, since version 12. The first two are from before its release: they lack the
 	// earliest deadline in front.
@@ -91,7 +94,7 @@ const maxString = list.MaxElement
 // Value is a value of any type.
 type Value struct {
 	Text   []byte // of a string
-	Object Object // *list.List, *set.Set, *zset.ZSet or *hash.Hash; nil for a string
+	Object Object // *list.List, *set.Set, *zset.ZSet, *hash.Hash or *stream.Stream; nil for a string
 }
 
 // Object is what all values that are not strings have.
@@ -112,7 +115,7 @@ type Limits struct {
 // ErrEmpty says that a collection has no elements. Redis could write such once; files may be loaded without them.
 var ErrEmpty = errors.New("codec: a collection without elements")
 
-// ErrUnknown says that a value is of a type that is not known here: streams and the types of modules are.
+// ErrUnknown says that a value is of a type that is not known here: those of modules are.
 var ErrUnknown = errors.New("codec: a type of value that is not known")
 
 // Corrupt is an error that says what is wrong with bytes that should have been a value.

@@ -17,6 +17,7 @@ import (
 	"github.com/streampulse/pulse/store/hash"
 	"github.com/streampulse/pulse/store/list"
 	"github.com/streampulse/pulse/store/set"
+	"github.com/streampulse/pulse/store/stream"
 	"github.com/streampulse/pulse/store/zset"
 )
 
@@ -64,6 +65,9 @@ func describe(v Value) string {
 			return true
 		})
 		slices.Sort(parts)
+	case *stream.Stream:
+		kind = "stream"
+		parts = describeStream(o)
 	}
 	return kind + " " + strings.Join(parts, " ")
 }
@@ -84,7 +88,7 @@ func sealed(b []byte, version int) []byte {
 	return binary.LittleEndian.AppendUint64(b, crc64.Update(0, b))
 }
 
-// sample makes a value of random content, of about n elements. Kind 5 is a hash whose fields have deadlines.
+// sample makes a value of random content, of about n elements. Kind 5 is a hash whose fields have deadlines, 6 a stream.
 func sample(r *rand.Rand, kind, n int, lim *Limits) Value {
 	text := func() []byte {
 		switch r.IntN(6) {
@@ -139,6 +143,9 @@ func sample(r *rand.Rand, kind, n int, lim *Limits) Value {
 		}
 		return Value{Object: z}
 	}
+	if kind == 6 {
+		return Value{Object: sampleStream(r, n, text)}
+	}
 	h := hash.New()
 	for range n {
 		h.Set(lim.Hash, text(), text())
@@ -158,7 +165,7 @@ func TestRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for i := range 400 {
 		from, to := all[r.IntN(3)], all[r.IntN(3)]
-		v := sample(r, i%6, 1+r.IntN(200), from)
+		v := sample(r, i%7, 1+r.IntN(200), from)
 		want := describe(v)
 		b := AppendDump([]byte("before"), v, r.IntN(2) == 0)[len("before"):]
 		back, err := Restore(b, to)

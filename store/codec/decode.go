@@ -60,6 +60,8 @@ func (r *Reader) value(t Type, lim *Limits, v *Value) {
 		v.Object = r.timedHash(t, lim.Hash)
 	case typeHashTTLPack0, typeHashTTLPack:
 		v.Object = r.timedPack(t, lim.Hash)
+	case typeStream, typeStream2, typeStream3:
+		v.Object = r.stream(t)
 	default:
 		r.Fail(ErrUnknown)
 	}

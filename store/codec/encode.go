@@ -7,6 +7,7 @@ import (
 	"github.com/streampulse/pulse/store/list"
 	"github.com/streampulse/pulse/store/listpack"
 	"github.com/streampulse/pulse/store/set"
+	"github.com/streampulse/pulse/store/stream"
 	"github.com/streampulse/pulse/store/zset"
 )
 
@@ -48,6 +49,11 @@ func (w *Writer) Type(v Value) Type {
 			return typeHashPack
 		}
 		return typeHash
+	case *stream.Stream:
+		if w.Version >= Version72 {
+			return typeStream3
+		}
+		return typeStream2
 	}
 	panic("codec: a value of no known type")
 }
@@ -65,6 +71,8 @@ func (w *Writer) Value(v Value) {
 		w.zset(o)
 	case *hash.Hash:
 		w.hash(o)
+	case *stream.Stream:
+		w.stream(o)
 	default:
 		panic("codec: a value of no known type")
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ var golden = []struct {
 	name     string
 	exact    bool // we write the same bytes: the order is defined and nothing is compressed
 	commands string
-	want     string
+	want     string // "" if it is refused
 	encoding string // here, with the usual limits
 }{
 	{"int8", true, "SET k 100", `string "100"`, "string"},
@@ -49,11 +50,31 @@ var golden = []struct {
 	{"zset", false, "CONFIG SET zset-max-listpack-entries 1 | ZADD k 1 a 1.5 b -inf c inf d 0.1 e", `zset "c"=-Inf "e"=0.1 "a"=1 "b"=1.5 "d"=+Inf`, "listpack"},
 	{"hash listpack", true, `HSET k f v "" 1 12 ""`, `hash ""="1" "12"="" "f"="v"`, "listpack"},
 	{"hash", false, "CONFIG SET hash-max-listpack-entries 1 | HSET k f v g 1", `hash "f"="v" "g"="1"`, "listpack"},
-	{"stream", false, "XADD k 1-1 f v", "", ""},
+
+	{"stream", true, "XADD k 1-1 f v", `stream 1-1{"f"="v"} last 1-1 deleted 0-0 added 1`, "stream"},
+	{"stream of nodes", true, "CONFIG SET rdbcompression no | CONFIG SET stream-node-max-entries 3 | XADD k 1-1 f v g 1 | XADD k 1-2 f w g 2 | XADD k 1-9 g 3 | XADD k 70000-0 f 4 g x | XADD k 18446744073709551615-18446744073709551615 f 5 g y",
+		`stream 1-1{"f"="v" "g"="1"} 1-2{"f"="w" "g"="2"} 1-9{"g"="3"} 70000-0{"f"="4" "g"="x"} 18446744073709551615-18446744073709551615{"f"="5" "g"="y"} last 18446744073709551615-18446744073709551615 deleted 0-0 added 5`, "stream"},
+	{"stream with compressed nodes", false, "XADD k 1-1 f " + strings.Repeat("v", 100), `stream 1-1{"f"="` + strings.Repeat("v", 100) + `"} last 1-1 deleted 0-0 added 1`, "stream"},
+	{"stream with deleted entries", true, "CONFIG SET rdbcompression no | CONFIG SET stream-node-max-entries 4 | XADD k 1-1 f v | XADD k 1-2 f v | XADD k 1-3 f v | XADD k 1-4 f v | XADD k 1-5 f v | XADD k 1-6 f v | XDEL k 1-1 1-3 1-5",
+		`stream 1-2{"f"="v"} 1-4{"f"="v"} 1-6{"f"="v"} last 1-6 deleted 1-5 added 6`, "stream"},
+	{"stream without entries", true, "XADD k 5-5 f v | XDEL k 5-5", "stream last 5-5 deleted 5-5 added 1", "stream"},
+	{"stream without entries, with a group", true, `XGROUP CREATE k "" $ MKSTREAM | XGROUP CREATECONSUMER k "" ""`,
+		`stream last 0-0 deleted 0-0 added 0 group "" last 0-0 read -1 consumer "" seen now`, "stream"},
+	{"stream with groups", true, "CONFIG SET rdbcompression no | XADD k 1-1 f v | XADD k 1-2 f v | XADD k 1-3 f v | XADD k 1-4 f v | XGROUP CREATE k all 0 | XGROUP CREATE k 12 1-2 | XGROUP CREATE k late $ | " +
+		"XREADGROUP GROUP all c2 COUNT 2 STREAMS k > | XREADGROUP GROUP all c1 COUNT 1 STREAMS k > | XCLAIM k all c1 0 1-2 TIME 1000 RETRYCOUNT 7 | XGROUP CREATECONSUMER k all idle | XREADGROUP GROUP 12 7 STREAMS k > | XDEL k 1-3",
+		`stream 1-1{"f"="v"} 1-2{"f"="v"} 1-4{"f"="v"} last 1-4 deleted 1-3 added 4` +
+			` group "12" last 1-4 read 4 consumer "7" seen now pending 1-3@now*1 1-4@now*1` +
+			` group "all" last 1-3 read 3 consumer "c1" seen now pending 1-2@1000*7 1-3@now*1 consumer "c2" seen now pending 1-1@now*1 consumer "idle" seen now` +
+			` group "late" last 1-4 read -1`, "stream"},
+	{"stream with a group ahead of it", true, "XADD k 1-1 f v | XGROUP CREATE k g 9-9 ENTRIESREAD 100", `stream 1-1{"f"="v"} last 1-1 deleted 0-0 added 1 group "g" last 9-9 read 100`, "stream"},
+	{"stream put back behind what was deleted", true, "XADD k 5-5 f v | XDEL k 5-5 | XSETID k 3-3", "stream last 3-3 deleted 5-5 added 1", "stream"},
+	{"stream with a node of deleted entries", true, "XADD k 1-0 f v | XADD k 2-0 f v | XDEL k 2-0 | XTRIM k MINID = 2-0", "stream last 2-0 deleted 2-0 added 2", "stream"},
+	{"stream with a deleted entry behind the last", true, "CONFIG SET rdbcompression no | XADD k 1-1 f v | XADD k 5-5 f v | XDEL k 5-5 | XSETID k 2-2 | XADD k 3-3 f v",
+		"", ""}, // refused: what XSETID of Redis 7.0 lets come about has ids out of order
 }
 
 // usualParams undo what commands of golden set.
-var usualParams = strings.Fields("rdbcompression yes list-max-listpack-size -2 list-compress-depth 0 set-max-intset-entries 512 zset-max-listpack-entries 128 hash-max-listpack-entries 128")
+var usualParams = strings.Fields("rdbcompression yes list-max-listpack-size -2 list-compress-depth 0 set-max-intset-entries 512 zset-max-listpack-entries 128 hash-max-listpack-entries 128 stream-node-max-entries 100")
 
 const (
 	goldenFile = "redis70.txt"
@@ -109,18 +130,21 @@ func recorded(t testing.TB) map[string][]byte {
 	return payloads
 }
 
+// times are those at which something was recorded.
+var times = regexp.MustCompile(`\b1[0-9]{12}\b`)
+
 func TestGolden(t *testing.T) {
 	payloads := recorded(t)
 	for _, g := range golden {
 		b := payloads[g.name]
 		v, err := Restore(b, &usual)
 		if g.want == "" {
-			if err != ErrUnknown {
-				t.Errorf("%s: %v", g.name, err)
+			if err == nil {
+				t.Errorf("%s passes as %s", g.name, describe(v))
 			}
 			continue
 		}
-		if err != nil || describe(v) != g.want || encoding(v) != g.encoding {
+		if err != nil || times.ReplaceAllString(describe(v), "now") != g.want || encoding(v) != g.encoding {
 			t.Errorf("%s: %v, %s %s, want %s %s", g.name, err, encoding(v), describe(v), g.encoding, g.want)
 			continue
 		}
@@ -130,7 +154,7 @@ func TestGolden(t *testing.T) {
 		if got := AppendDump(nil, v, false); g.exact && !bytes.Equal(got, b) {
 			t.Errorf("%s is written as\n%x, by Redis as\n%x", g.name, got, b)
 		}
-		if back, err := Restore(AppendDump(nil, v, true), &tight); err != nil || describe(back) != g.want {
+		if back, err := Restore(AppendDump(nil, v, true), &tight); err != nil || describe(back) != describe(v) {
 			t.Errorf("%s does not come back: %v", g.name, err)
 		}
 	}
