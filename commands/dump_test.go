@@ -85,7 +85,8 @@ func dumpMutate(r *rand.Rand, body []byte, all [][]byte) []byte {
 	return b
 }
 
-// dumpUses are commands on a key of each type; ? stands for an argument drawn at random.
+// dumpUses are commands on a key of each type; ? stands for an argument drawn at random, # for an id, @ for a group or a
+// consumer.
 var dumpUses = map[store.Kind][]string{
 	store.String: {"APPEND k ?", "GETRANGE k 0 -1", "SETRANGE k 3 ?", "INCR k", "STRLEN k", "GET k", "INCRBYFLOAT k 0.5"},
 	store.List: {"LPUSH k ? ?", "RPUSH k ?", "LPOP k", "RPOP k", "LSET k 0 ?", "LSET k -1 ?", "LINSERT k BEFORE ? ?", "LREM k -1 ?", "LREM k 0 ?",
@@ -95,6 +96,11 @@ var dumpUses = map[store.Kind][]string{
 		"ZRANGEBYLEX k - +", "ZPOPMIN k", "ZPOPMAX k", "ZCOUNT k 0 5", "ZREMRANGEBYRANK k 3 3", "ZRANDMEMBER k 2", "ZSCAN k 0", "ZCARD k"},
 	store.Hash: {"HSET k ? ?", "HSET k ? ? ? ?", "HDEL k ?", "HGET k ?", "HGETALL k", "HINCRBY k ? 1", "HRANDFIELD k 2", "HSCAN k 0", "HLEN k", "HSETNX k ? ?", "HSTRLEN k ?",
 		"HPEXPIRE k 100 FIELDS 1 ?", "HPEXPIRE k 0 FIELDS 1 ?", "HPTTL k FIELDS 1 ?", "HPERSIST k FIELDS 1 ?", "HGETDEL k FIELDS 1 ?"},
+	store.Stream: {"XADD k * f ?", "XADD k # f ? ? ?", "XADD k MAXLEN 5 # f ?", "XADD k MAXLEN ~ 5 # f ?", "XDEL k # #", "XTRIM k MAXLEN 7", "XTRIM k MINID #", "XTRIM k MINID ~ #",
+		"XLEN k", "XRANGE k - +", "XRANGE k # +", "XREVRANGE k # -", "XREAD COUNT 3 STREAMS k #", "XREADGROUP GROUP @ @ COUNT 3 STREAMS k >", "XREADGROUP GROUP @ @ STREAMS k >",
+		"XREADGROUP GROUP @ @ STREAMS k #", "XREADGROUP GROUP @ @ NOACK COUNT 1 STREAMS k >", "XACK k @ # #", "XPENDING k @", "XPENDING k @ - + 10", "XPENDING k @ # + 10 @",
+		"XCLAIM k @ @ 0 # #", "XCLAIM k @ @ 0 # RETRYCOUNT 3 FORCE JUSTID TIME 1000", "XAUTOCLAIM k @ @ 0 # COUNT 5", "XGROUP CREATE k @ #", "XGROUP CREATE k @ $ ENTRIESREAD 3",
+		"XGROUP SETID k @ #", "XGROUP CREATECONSUMER k @ @", "XGROUP DELCONSUMER k @ @", "XGROUP DESTROY k late", "XSETID k #", "XINFO STREAM k FULL", "XINFO GROUPS k", "XINFO CONSUMERS k @"},
 }
 
 var dumpArgs = func() (all [][]byte) {
@@ -115,16 +121,26 @@ var dumpPlan = func() map[store.Kind][][][]byte {
 	return plan
 }()
 
-func (h *harness) dumpUse(c *Conn, r *rand.Rand, kind store.Kind, n int) {
+// dumpDraw returns a command on k, which is of the given kind.
+func dumpDraw(r *rand.Rand, kind store.Kind) [][]byte {
 	plan := dumpPlan[kind]
-	for range n {
-		args := slices.Clone(plan[r.IntN(len(plan))])
-		for i := range args {
-			if string(args[i]) == "?" {
-				args[i] = dumpArgs[r.IntN(len(dumpArgs))]
-			}
+	args := slices.Clone(plan[r.IntN(len(plan))])
+	for i := range args {
+		switch string(args[i]) {
+		case "?":
+			args[i] = dumpArgs[r.IntN(len(dumpArgs))]
+		case "#":
+			args[i] = dumpStreamIDs[r.IntN(len(dumpStreamIDs))]
+		case "@":
+			args[i] = dumpStreamNames[r.IntN(len(dumpStreamNames))]
 		}
-		h.run(c, args)
+	}
+	return args
+}
+
+func (h *harness) dumpUse(c *Conn, r *rand.Rand, kind store.Kind, n int) {
+	for range n {
+		h.run(c, dumpDraw(r, kind))
 	}
 }
 
@@ -189,7 +205,7 @@ func TestRestoreMutated(t *testing.T) {
 		h.run(c, old)
 	}
 	t.Log(accepted)
-	for kind := store.String; kind <= store.Hash; kind++ {
+	for kind := store.String; kind <= store.Stream; kind++ {
 		if accepted[kind] == 0 {
 			t.Errorf("no mutated %v was accepted: too much is broken to tell anything", kind)
 		}
@@ -204,11 +220,12 @@ func dumpCheck(v codec.Value) error {
 	o, ok := v.Object.(interface {
 		Check() error
 		Len() int
+		Encoding() string
 	})
 	switch {
 	case !ok:
 		return nil
-	case o.Len() == 0:
+	case o.Len() == 0 && o.Encoding() != "stream":
 		return fmt.Errorf("an empty value")
 	}
 	return o.Check()
@@ -230,6 +247,11 @@ func TestRestoreBombs(t *testing.T) {
 		"nodes":                             "\x12" + count + "\x01\x01a",
 		"an intset":                         "\x0b\x0a\x02\x00\x00\x00\xff\xff\xff\xff\x01\x00",
 		"a listpack":                        "\x10\x09\xff\xff\xff\xff\xff\xff\x01\x01\xff",
+		"nodes of a stream":                 "\x13" + count + "\x10" + strings.Repeat("\x00", 16) + "\x01a",
+		"4 GB for a node of a stream":       "\x13\x01\x10" + strings.Repeat("\x00", 16) + "\xc3\x03\x80\xff\xff\xff\xff\x00a\x20",
+		"groups":                            "\x13\x00\x00\x00\x00\x00\x00\x00\x00\x00" + count + "\x01g",
+		"pending entries":                   "\x13\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01g\x00\x00\x00" + count + strings.Repeat("\x01", 25),
+		"consumers":                         "\x13\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01g\x00\x00\x00\x00" + count + "\x01c",
 		"as many fields as there are bytes": "\x04\x80\x00\x0f\x00\x00" + strings.Repeat("\x00", 0xf0000),
 	} {
 		payload := dumpSum([]byte(body), 10)
