@@ -49,6 +49,15 @@ func readInt(lp listpack.Listpack, p int) (v, next int) {
 	return readLong(lp, p)
 }
 
+// setInt puts v in the place of the integer at p.
+func setInt(lp listpack.Listpack, p, v int) listpack.Listpack {
+	if v < 1<<7 && lp[p] < 1<<7 {
+		lp[p] = byte(v)
+		return lp
+	}
+	return lp.ReplaceInt(p, int64(v))
+}
+
 func readLong(lp listpack.Listpack, p int) (v, next int) {
 	_, i, _ := lp.Get(p)
 	return int(i), lp.Next(p)
@@ -148,7 +157,7 @@ func (s *Stream) Append(id ID, pairs [][]byte, l Limits) {
 			flags = flagSameFields
 		}
 		lp = grow(lp, size)
-		lp = lp.ReplaceInt(lp.First(), int64(m.live+1))
+		lp = setInt(lp, lp.First(), m.live+1)
 		b = lp.Open()
 	} else {
 		flags, base = flagSameFields, id
@@ -305,7 +314,7 @@ func (s *Stream) Delete(id ID) bool {
 				first = next.id
 			}
 		}
-		s.setNode(at, lp, lp.ReplaceInt(e.at, int64(e.flags|flagDeleted)), m.live-1, m.deleted+1)
+		s.setNode(at, lp, setInt(lp, e.at, e.flags|flagDeleted), m.live-1, m.deleted+1)
 	}
 	s.length--
 	if s.deleted.Less(id) {
@@ -320,8 +329,8 @@ func (s *Stream) Delete(id ID) bool {
 // setNode makes lp the node at p, which was old, with those counts.
 func (s *Stream) setNode(p place, old, lp listpack.Listpack, live, deleted int) {
 	s.mem -= cap(old)
-	lp = lp.ReplaceInt(lp.First(), int64(live))
-	lp = lp.ReplaceInt(lp.Next(lp.First()), int64(deleted))
+	lp = setInt(lp, lp.First(), live)
+	lp = setInt(lp, lp.Next(lp.First()), deleted)
 	if last, _ := s.nodes.last(); cap(lp) != cap(old) && p != last {
 		lp = lp.Shrink()
 	}

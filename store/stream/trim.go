@@ -73,7 +73,7 @@ func (s *Stream) trimNode(at place, lp listpack.Listpack, base ID, m *master, t 
 		if e.flags&flagDeleted != 0 || t.Visit != nil && !t.Visit(e.id) {
 			continue
 		}
-		lp = lp.ReplaceInt(e.at, int64(e.flags|flagDeleted))
+		lp = setInt(lp, e.at, e.flags|flagDeleted)
 		gone++
 		s.length--
 	}
