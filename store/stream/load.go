@@ -92,10 +92,12 @@ func validNode(base ID, lp listpack.Listpack) (first, last ID, m master, ok bool
 		return bad()
 	}
 	for i := range live + deleted {
+		// Flags are changed in place, so they must be the one byte that they always are.
+		narrow := r.p != listpack.None && lp[r.p] <= flagDeleted|flagSameFields
 		flags, ok1 := r.int(flagDeleted | flagSameFields)
 		ms, ok2 := r.number()
 		seq, ok3 := r.number()
-		if !ok1 || !ok2 || !ok3 {
+		if !narrow || !ok1 || !ok2 || !ok3 {
 			return bad()
 		}
 		id := ID{base.Ms + uint64(ms), base.Seq + uint64(seq)}

@@ -20,6 +20,16 @@ func ints(v ...int64) listpack.Listpack {
 	return lp
 }
 
+// wideInt is a node of one entry without fields whose i-th element, an integer, takes two bytes instead of one.
+func wideInt(i int) listpack.Listpack {
+	elems := []int64{1, 0, 0, 0, 2, 0, 0, 3}
+	lp := ints(elems[:i]...)
+	b := append(lp[:len(lp)-1], 0xF1, byte(elems[i]), 0, 3)
+	b = append(b, ints(elems[i+1:]...)[6:]...)
+	b[0], b[4] = byte(len(b)), byte(len(elems))
+	return b
+}
+
 func TestRecordedNode(t *testing.T) {
 	want, err := hex.DecodeString(recordedNode)
 	if err != nil {
@@ -70,6 +80,8 @@ func TestAppendNodeRefuses(t *testing.T) {
 		"no zero":                {ID{5, 5}, ints(1, 0, 1, 7, 1, 2, 0, 0, 5, 4), false},
 		"huge own fields":        {ID{5, 5}, ints(1, 0, 1, 7, 0, 0, 0, 0, math.MaxInt64/2, 1, 2, 3, 4, 8), false},
 		"flags":                  {ID{5, 5}, ints(1, 0, 1, 7, 0, 4, 0, 0, 5, 4), false},
+		"wide flags":             {ID{5, 5}, wideInt(4), false},
+		"wide counts":            {ID{5, 5}, wideInt(0), true},
 		"count of elements":      {ID{5, 5}, ints(1, 0, 1, 7, 0, 2, 0, 0, 5, 3), false},
 		"count missing":          {ID{5, 5}, ints(1, 0, 1, 7, 0, 2, 0, 0, 5), false},
 		"text for a number":      {ID{5, 5}, ints(1, 0, 1, 7, 0, 2).Append([]byte("x")).AppendInt(0).AppendInt(5).AppendInt(4), false},
@@ -80,6 +92,9 @@ func TestAppendNodeRefuses(t *testing.T) {
 		"milliseconds backwards": {ID{5, 5}, ints(2, 0, 0, 0, 2, 3, 0, 3, 2, 1, 0, 3), false},
 		"not a listpack":         {ID{5, 5}, good[:len(good)-1], false},
 	} {
+		if name != "not a listpack" && listpack.Valid(c.lp) != nil {
+			t.Errorf("%s: not a listpack", name)
+		}
 		s := New()
 		if err := s.AppendNode(ID{4, math.MaxUint64}, ints(1, 0, 0, 0, 2, 0, 0, 3)); err != nil {
 			t.Fatal(err)
@@ -130,6 +145,9 @@ func FuzzAppendNode(f *testing.F) {
 	f.Add(uint64(1), uint64(1), recorded)
 	f.Add(uint64(5), uint64(5), []byte(ints(2, 1, 1, 7, 0, 2, 0, 0, 5, 4, 3, 1, -3, 6, 4, 0, 1, 9, 2, 1, 2, 3, 4, 8)))
 	f.Add(uint64(math.MaxUint64), uint64(math.MaxUint64), []byte(ints(0, 1, 0, 0, 3, 0, 0, 3)))
+	for i := range 8 {
+		f.Add(uint64(1), uint64(1), []byte(wideInt(i)))
+	}
 	f.Fuzz(func(t *testing.T, ms, seq uint64, b []byte) {
 		s := New()
 		if s.AppendNode(ID{ms, seq}, append([]byte(nil), b...)) != nil {
