@@ -29,7 +29,7 @@ var argTypes = map[string]string{
 	"key": "key", "key1": "key", "key2": "key", "newkey": "key", "source": "key", "destination": "key", "destkey": "key", "sourcekey": "key",
 	"pattern": "pattern",
 	"seconds": "integer", "milliseconds": "integer", "count": "integer", "index": "integer", "offset": "integer",
-	"decrement": "integer", "numkeys": "integer", "numfields": "integer", "rank": "integer", "num-matches": "integer",
+	"decrement": "integer", "ms": "integer", "entries-read": "integer", "entries-added": "integer", "numids": "integer", "numkeys": "integer", "numfields": "integer", "rank": "integer", "num-matches": "integer",
 	"len": "integer", "limit": "integer", "client-id": "integer", "protover": "integer", "version": "integer",
 	"index1": "integer", "index2": "integer", "destination-db": "integer", "db": "integer", "maxage": "integer", "cursor": "integer",
 	"score": "double", "longitude": "double", "latitude": "double", "radius": "double", "width": "double", "height": "double", "weight": "double",
