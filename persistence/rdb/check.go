@@ -55,7 +55,7 @@ func Check(src io.Reader, now int64, report func(offset int64, line string)) (Su
 		Put: func(_, db int, key []byte, v codec.Value, at int64, m Meta) error {
 			s.Types[m.Type]++
 			s.Databases[db]++
-			if at != Forever && at <= now {
+			if at != Forever && at < now {
 				s.Expired++
 			}
 			sum := maphash.Bytes(seed, key) + uint64(db)*0x9e3779b97f4a7c15

@@ -75,14 +75,13 @@ func TestCheckBeside(t *testing.T) {
 			t.Fatal(err)
 		}
 		said, s, err := lines(b, 0)
-		if err != nil && !strings.Contains(err.Error(), codec.ErrUnknown.Error()[len("codec: "):]) {
+		if err != nil {
 			t.Errorf("%s: %v", r.name, err)
 		}
 		text := strings.Join(said, "\n") + fmt.Sprintf("\n[info] %d keys read\n[info] %d expires", s.Keys+s.Bad, s.Expires)
 		for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
 			switch {
 			case strings.Contains(line, "Checking RDB"), strings.Contains(line, "looks OK"), strings.Contains(line, "already expired"):
-			case strings.Contains(line, "hecksum") && err != nil:
 			case !strings.Contains(text, line):
 				t.Errorf("%s: %q is missing in\n%s", r.name, line, text)
 			}

@@ -96,12 +96,6 @@ func (c *contents) options(workers int, lim codec.Limits) Options {
 			c.aux = append(c.aux, fmt.Sprintf("%s=%s", name, value))
 			return nil
 		},
-		Bad: func(e *Error) error {
-			if e.Err == codec.ErrUnknown {
-				return nil
-			}
-			return e
-		},
 		Function: func(code []byte) error {
 			c.functions = append(c.functions, string(code))
 			return nil
