@@ -36,6 +36,9 @@ import (
 //	                                   TestHostilePatterns
 //	HyperLogLogs that are none         TestHostileValues; commands: hyperloglog/errors.txt; store/hll: FuzzHLL, TestCorrupt,
 //	                                   TestEstimateOfForgedRegisters
+//	streams: ids at their limits,      TestHostileValues, TestHostilePayloads; commands: TestRestoreMutatedStreams,
+//	counts, pending entries forged     TestRestoreBombs, stream/limits.txt, stream/dump_errors.txt; store/codec:
+//	                                   TestHostileStreams, TestStreamedStreamClaims
 //	places that are not on earth       TestHostileValues; commands: geo/errors.txt
 //	colliding names, one hash tag      TestHashFlooding
 //	thresholds without bounds          TestThresholdsWithoutBounds
@@ -183,12 +186,65 @@ var hostileValues = []struct {
 		"GEOSEARCH g FROMLONLAT 1 1 BYBOX 1 -1 km", "-ERR height or width cannot be negative\r\n",
 		"GEOSEARCH g FROMMEMBER nobody BYRADIUS 1 km", "-ERR could not decode requested zset member\r\n",
 	}},
+	{"streams", []string{
+		"XADD x 0-0 f v", "-ERR The ID specified in XADD must be greater than 0-0\r\n",
+		"XADD x 18446744073709551616-1 f v", "-ERR Invalid stream ID specified as stream command argument\r\n",
+		"XADD x 1-18446744073709551616 f v", "-ERR Invalid stream ID specified as stream command argument\r\n",
+		"XADD x -1-1 f v", "-ERR Invalid stream ID specified as stream command argument\r\n",
+		"XADD x 5-5 f v", "$3\r\n5-5\r\n",
+		"XADD x 5-5 f v", "-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n",
+		"XADD x 5-4 f v", "-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n",
+		"XADD x 6-6 f v", "$3\r\n6-6\r\n",
+		"XADD x MAXLEN -1 * f v", "-ERR The MAXLEN argument must be >= 0.\r\n",
+		"XADD x MAXLEN 9223372036854775808 * f v", notInt,
+		"XADD x MAXLEN ~ 5 LIMIT -1 * f v", "-ERR The LIMIT argument must be >= 0.\r\n",
+		"XADD x MAXLEN 5 LIMIT 1 * f v", "-ERR syntax error, LIMIT cannot be used without the special ~ option\r\n",
+		"XTRIM x MAXLEN ~ 9223372036854775807 LIMIT 9223372036854775807", ":0\r\n",
+		"XSETID x 4-9", "-ERR The ID specified in XSETID is smaller than the target stream top item\r\n",
+		"XSETID x 9-9 ENTRIESADDED -1 MAXDELETEDID 0-1", "-ERR entries_added must be positive\r\n",
+		"XSETID x 9-9 ENTRIESADDED 0 MAXDELETEDID 0-1", "-ERR The entries_added specified in XSETID is smaller than the target stream length\r\n",
+		"XSETID x 9-9 ENTRIESADDED 5 MAXDELETEDID 10-1", "-ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id\r\n",
+		"XGROUP CREATE x g 0 ENTRIESREAD -5", "-ERR value for ENTRIESREAD must be positive or -1\r\n",
+		"XGROUP CREATE x g 0", "+OK\r\n",
+		"XREADGROUP GROUP g c COUNT 9223372036854775808 STREAMS x >", notInt,
+		"XREADGROUP GROUP g c COUNT 9223372036854775807 STREAMS x >", "*1\r\n*2\r\n$1\r\nx\r\n*2\r\n*2\r\n$3\r\n5-5\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$3\r\n6-6\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+		"XREADGROUP GROUP g c COUNT -1 STREAMS x 6", "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n6-6\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+		"XREAD COUNT 9223372036854775807 STREAMS x 5-5", "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n6-6\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+		"XREAD BLOCK -1 STREAMS x 0", "-ERR timeout is negative\r\n",
+		"XREAD BLOCK 9223372036854775808 STREAMS x 0", "-ERR timeout is not an integer or out of range\r\n",
+		"XREAD COUNT 1 STREAMS x y 0", "-ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.\r\n",
+		"XRANGE x - + COUNT -1", "*-1\r\n",
+		"XRANGE x 6 + COUNT 9223372036854775807", "*1\r\n*2\r\n$3\r\n6-6\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+		"XRANGE x (18446744073709551615-18446744073709551615 +", "-ERR invalid start ID for the interval\r\n",
+		"XREVRANGE x + (0-0 COUNT 0", "*-1\r\n",
+		"XAUTOCLAIM x g c 0 0 COUNT 0", "-ERR COUNT must be > 0\r\n",
+		"XAUTOCLAIM x g c 0 0 COUNT -1", "-ERR COUNT must be > 0\r\n",
+		"XAUTOCLAIM x g c 0 0 COUNT 1152921504606846976", "-ERR COUNT must be > 0\r\n",
+		"XAUTOCLAIM x g c 0 0 COUNT 576460752303423487", "-ERR Insufficient memory, failed allocating transient memory, COUNT too high.\r\n",
+		"XAUTOCLAIM x g c 9223372036854775807 0 COUNT 1", "*3\r\n$3\r\n0-0\r\n*0\r\n*0\r\n",
+		"XAUTOCLAIM x g c -9223372036854775808 0 COUNT 1 JUSTID", "*3\r\n$3\r\n6-6\r\n*1\r\n$3\r\n5-5\r\n*0\r\n",
+		"XPENDING x g - + -1", "*0\r\n",
+		"XPENDING x g - + 9223372036854775807 nobody", "*0\r\n",
+		"XPENDING x g IDLE -9223372036854775808 - + 0", "*0\r\n",
+		"XCLAIM x g c -9223372036854775808 5-5 IDLE 9223372036854775807 JUSTID", "*1\r\n$3\r\n5-5\r\n",
+		"XCLAIM x g c 0 5-5 RETRYCOUNT -1", "*1\r\n*2\r\n$3\r\n5-5\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+		"XCLAIM x g c 0 5-5 TIME -9223372036854775808 RETRYCOUNT 9223372036854775807 JUSTID", "*1\r\n$3\r\n5-5\r\n",
+		"XCLAIM x g c 0 6-6", "*1\r\n*2\r\n$3\r\n6-6\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+		"XDEL x 6-6", ":1\r\n",
+		"XAUTOCLAIM x g c 0 0 JUSTID", "*3\r\n$3\r\n0-0\r\n*1\r\n$3\r\n5-5\r\n*1\r\n$3\r\n6-6\r\n",
+		"XADD x 18446744073709551615-18446744073709551615 f v", "$41\r\n18446744073709551615-18446744073709551615\r\n",
+		"XADD x * f v", "-ERR The stream has exhausted the last possible ID, unable to add more items\r\n",
+		"XADD x 18446744073709551615-* f v", "-ERR The stream has exhausted the last possible ID, unable to add more items\r\n",
+		"XDEL x 18446744073709551615-18446744073709551615", ":1\r\n",
+		"XADD x * f v", "-ERR The stream has exhausted the last possible ID, unable to add more items\r\n",
+		"XLEN x", ":1\r\n",
+	}},
 	{"types", []string{
 		"RPUSH l a", ":1\r\n", "SET s v", "+OK\r\n",
 		"SETBIT l 0 1", wrongType, "BITCOUNT l", wrongType, "BITOP AND d s l", wrongType, "BITFIELD l GET u8 0", wrongType,
 		"PFADD l a", wrongType, "PFCOUNT l", wrongType, "PFMERGE d l", wrongType,
 		"GEOADD s 1 1 m", wrongType, "GEOSEARCH s FROMLONLAT 1 1 BYRADIUS 1 m", wrongType, "SORT s", wrongType,
-		"HEXPIRE s 10 FIELDS 1 f", wrongType, "HGETEX s FIELDS 1 f", wrongType, "DIGEST l", wrongType, "DELEX l IFEQ v", wrongType,
+		"HEXPIRE s 10 FIELDS 1 f", wrongType, "HGETEX s FIELDS 1 f", wrongType, "XADD l * f v", wrongType, "XGROUP CREATE s g $ MKSTREAM", wrongType, "XREAD STREAMS l 0", wrongType, "DIGEST l", wrongType, "DELEX l IFEQ v", wrongType,
 	}},
 }
 
@@ -231,13 +287,26 @@ func TestHostilePayloads(t *testing.T) {
 			c.do(line)
 		}
 		const bad = "-ERR Bad data format\r\n"
+		for _, line := range []string{"XADD x 1-1 f v", "XADD x 1-2 f w", "XADD x 1-3 g w", "XDEL x 1-2", "XGROUP CREATE x g 0", "XREADGROUP GROUP g c COUNT 1 STREAMS x >", "XREADGROUP GROUP g d STREAMS x >"} {
+			c.do(line)
+		}
+		stream := "\x13\x00\x00\x05\x05\x00\x00\x00\x00\x02\x01\x01g\x05\x05\x02" // no entries, a group
+		pending, seen := strings.Repeat("\x01", 16), strings.Repeat("\x01", 7)+"\x00"
 		bombs := []string{
-			"\x00\x81\x10\x00\x00\x00\x00\x00\x00\x00x",                          // a string of 2^60 bytes
-			"\x00\xc3\x40\x64\x80\xff\xff\xff\xff" + strings.Repeat("\xe0", 100), // 4 GiB out of 100
-			"\x02\x81\x10\x00\x00\x00\x00\x00\x00\x00\x01a",                      // 2^60 members
-			"\x05\x01\x01a\x00\x00\x00\x00\x00\x00\xf8\x7f",                      // a score that is no number
-			"\x04\x02\x01a\x01x\x01a\x01y",                                       // a field twice
-			"\x07\x81\x10\x00\x00\x00\x00\x00\x00\x00\x00",                       // of a module
+			"\x00\x81\x10\x00\x00\x00\x00\x00\x00\x00x",                                                                      // a string of 2^60 bytes
+			"\x00\xc3\x40\x64\x80\xff\xff\xff\xff" + strings.Repeat("\xe0", 100),                                             // 4 GiB out of 100
+			"\x02\x81\x10\x00\x00\x00\x00\x00\x00\x00\x01a",                                                                  // 2^60 members
+			"\x05\x01\x01a\x00\x00\x00\x00\x00\x00\xf8\x7f",                                                                  // a score that is no number
+			"\x04\x02\x01a\x01x\x01a\x01y",                                                                                   // a field twice
+			"\x07\x81\x10\x00\x00\x00\x00\x00\x00\x00\x00",                                                                   // of a module
+			"\x13\x81\x10\x00\x00\x00\x00\x00\x00\x00\x10" + pending + "\x01a",                                               // 2^60 nodes
+			stream + "\x81\x10\x00\x00\x00\x00\x00\x00\x00" + pending + seen + "\x01",                                        // 2^60 pending entries
+			stream + "\x01" + pending + seen + "\x01\x02\x01c" + seen + "\x01" + pending + "\x01d" + seen + "\x01" + pending, // of two consumers
+			stream + "\x01" + pending + seen + "\x01\x01\x01c" + seen + "\x00",                                               // of none
+			stream + "\x00\x01\x01c" + seen + "\x01" + pending,                                                               // which the group does not know
+		}
+		if got := c.doArgs("RESTORE", "k", "0", summed(stream+"\x01"+pending+seen+"\x01\x01\x01c"+seen+"\x01"+pending)); got != "+OK\r\n" {
+			t.Fatalf("a stream that the others are made of: %q", got)
 		}
 		c.want("SET k old", "+OK\r\n")
 		c.want("PEXPIREAT k 99999999999999", ":1\r\n")
@@ -268,7 +337,7 @@ func TestHostilePayloads(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(27, 28))
 		accepted, refused := 0, 0
 		var bodies []string
-		for _, key := range []string{"s", "i", "l", "is", "st", "h", "hx", "z", "p"} {
+		for _, key := range []string{"s", "i", "l", "is", "st", "h", "hx", "z", "p", "x"} {
 			bodies = append(bodies, payloadOf(t, c, key))
 		}
 		for range 3000 {
