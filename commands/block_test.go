@@ -75,29 +75,34 @@ func TestWaiting(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHarness(t)
-			conns := map[byte]*Conn{}
-			for _, s := range story {
-				id, line := s.do[0], s.do[2:]
-				if conns[id] == nil {
-					conns[id] = h.conn(2)
-				}
-				c := conns[id]
-				if strings.HasPrefix(line, "in") {
-					c.DB = int(line[2] - '0')
-					line = line[4:]
-				}
-				var got string
-				if line == "<" {
-					got = h.arrived(c)
-				} else {
-					got = h.do(c, line)
-				}
-				if got != s.want {
-					t.Fatalf("%s = %q, want %q", s.do, got, s.want)
-				}
-			}
+			tell(t, newHarness(t), story, func(reply string) string { return reply })
 		})
+	}
+}
+
+// tell acts a story; show says in what form replies are written in it.
+func tell(t *testing.T, h *harness, story []exchange, show func(reply string) string) {
+	t.Helper()
+	conns := map[byte]*Conn{}
+	for _, s := range story {
+		id, line := s.do[0], s.do[2:]
+		if conns[id] == nil {
+			conns[id] = h.conn(2)
+		}
+		c := conns[id]
+		if strings.HasPrefix(line, "in") {
+			c.DB = int(line[2] - '0')
+			line = line[4:]
+		}
+		var got string
+		if line == "<" {
+			got = show(h.arrived(c))
+		} else {
+			got = show(h.do(c, line))
+		}
+		if got != s.want {
+			t.Fatalf("%s = %q, want %q", s.do, got, s.want)
+		}
 	}
 }
 
