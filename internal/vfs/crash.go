@@ -277,7 +277,6 @@ func (n *node) survive(kept int, torn int64, sector int64, version func() int) c
 		sector = page
 	}
 	versions := make([]int, (room+sector-1)/sector)
-	barred := make([]bool, len(versions)) // what comes behind a truncation that is not kept cannot be seen
 	for s := range versions {
 		if !whole || s == 0 {
 			versions[s] = version()
@@ -285,17 +284,12 @@ func (n *node) survive(kept int, torn int64, sector int64, version func() int) c
 			versions[s] = versions[0]
 		}
 	}
-	for i := range n.pend { // the blocks that a truncation gives back are other ones when the file grows again
-		if !n.pend[i].truncate {
+	for i := range n.pend { // a file that grows again behind a truncation does so in other blocks
+		if i < kept || !n.pend[i].truncate {
 			continue
 		}
 		for s := (n.pend[i].off + sector - 1) / sector; s < int64(len(versions)); s++ {
-			if i < kept {
-				versions[s] = max(versions[s], i+1)
-			} else if !barred[s] {
-				versions[s] = min(versions[s], i)
-				barred[s] = true
-			}
+			versions[s] = min(versions[s], i)
 		}
 	}
 	b := make([]byte, int64(len(versions))*sector)

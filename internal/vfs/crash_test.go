@@ -236,6 +236,37 @@ func TestPowerCut(t *testing.T) {
 				}
 			},
 			`f=a0c`, nil},
+		{"a sync that failed, and one that had nothing more to do",
+			func(t *testing.T, m *Mem) {
+				put(t, m, "f", "a", "sd")
+				appendTo(t, m, "f", "b")
+				faulty := NewFault(m)
+				faulty.Add(Rule{Ops: OpAnySync, Times: 1, Err: syscall.EIO})
+				f, err := faulty.Open("f")
+				must(t, err)
+				if err := f.Sync(); !errors.Is(err, syscall.EIO) {
+					t.Fatal(err)
+				}
+				must(t, f.Sync())
+			},
+			`f=a0`, nil},
+		{"cut and extended, and synced",
+			func(t *testing.T, m *Mem) {
+				put(t, m, "f", "aaaa", "sd")
+				f, err := m.OpenFile("f", os.O_RDWR, 0)
+				must(t, err)
+				must(t, f.Truncate(1))
+				must(t, f.Truncate(2))
+				must(t, f.Sync())
+			},
+			`f=a0`, nil},
+		{"cut twice and rewritten between: only the first rest or none",
+			func(t *testing.T, m *Mem) {
+				put(t, m, "f", old, "sd")
+				put(t, m, "f", fresh[:1024], "")
+				put(t, m, "f", strings.Repeat("x", 512), "")
+			},
+			`f=o\{1536\}|f=([n0]\{\d+\}|[n0])*|f=([x0]\{\d+\}|[x0])*`, []string{"f=o{1536}", "f=", "f=n{1024}", "f=x{512}"}},
 		{"a sync that failed, and no other",
 			func(t *testing.T, m *Mem) {
 				put(t, m, "f", "a", "sd")
@@ -411,6 +442,11 @@ func TestLogs(t *testing.T) {
 // TestSameAgain finds the same states by CrashAt as by Crashes, and again after the first operations were forgotten.
 func TestSameAgain(t *testing.T) {
 	work := func(m *Mem, i int) {
+		for _, dir := range []string{"d", "e"} {
+			must(t, m.MkdirAll(dir, 0o755))
+			put(t, m, dir+"/f", fmt.Sprint(i), "")
+			must(t, m.Rename(dir+"/f", fmt.Sprint(dir, "/", i)))
+		}
 		name := fmt.Sprint("f", i%3)
 		put(t, m, name, strings.Repeat(string(rune('a'+i)), 700*i), []string{"", "s", "d", "sd"}[i%4])
 		if i%5 == 0 {
@@ -418,13 +454,13 @@ func TestSameAgain(t *testing.T) {
 		}
 	}
 	m, forgetful := NewMem(), NewMem()
-	for i := range 8 {
+	for i := range 6 {
 		work(m, i)
 		work(forgetful, i)
 	}
 	forgetful.Forget()
 	forgotten := m.Count()
-	for i := range 8 {
+	for i := range 6 {
 		work(m, i)
 		work(forgetful, i)
 	}
@@ -468,8 +504,28 @@ func TestCrashAgain(t *testing.T) {
 			t.Errorf("%v: %s, want %s", s.kind, got, s.want)
 		}
 	}
-	if got := state(t, m); got != "f=ab" {
-		t.Errorf("the first file system is %s", got)
+	whole := left.CrashAt(Cut{Op: left.Count(), Kind: CutKill})
+	for _, side := range []*Mem{left, whole} { // contents are shared until somebody writes
+		f, err := side.OpenFile("f", os.O_RDWR, 0)
+		must(t, err)
+		_, err = f.Write([]byte("X"))
+		must(t, err)
+		must(t, f.Truncate(2))
+		must(t, f.Truncate(3))
+		must(t, f.Sync())
+	}
+	for what, s := range map[string]struct {
+		m    *Mem
+		want string
+	}{"the first": {m, "f=ab"}, "what was left of it": {left, "f=Xb0 g=x"}, "what was left of that": {whole, "f=Xb0 g=x"}} {
+		if got := state(t, s.m); got != s.want {
+			t.Errorf("%s is %s, want %s", what, got, s.want)
+		}
+	}
+	for want, side := range map[string]*Mem{"f=ab": left, "f=abc g=x": whole} {
+		if got := state(t, side.CrashAt(Cut{Op: 0})); got != want {
+			t.Errorf("at the beginning there was %s, want %s", got, want)
+		}
 	}
 }
 

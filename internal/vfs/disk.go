@@ -217,8 +217,5 @@ func (c *content) extend(size int64) {
 
 func (c *content) truncate(size int64) {
 	c.extend(size)
-	if size < int64(len(c.b)) {
-		c.own(0)
-		c.b = c.b[:size]
-	}
+	c.b = c.b[:size] // what others see behind it is not written to: extend makes the bytes its own first
 }
