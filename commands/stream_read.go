@@ -251,7 +251,8 @@ func (c *Call) readSource(r *streamRead, key []byte, f *streamSource) (any bool)
 	now := c.Tx.Now()
 	consumer, created := f.g.CreateConsumer(r.consumer, now)
 	consumer.Seen = now
-	d := delivery{r: r, key: key, f: f, to: consumer}
+	// By value: what an effect is made of goes to the heap, and r and f with all it points to.
+	d := delivery{s: f.s, g: f.g, to: consumer, key: key, group: r.group, count: r.count, noAck: r.noAck}
 	if created {
 		d.changes++
 	}
@@ -260,7 +261,7 @@ func (c *Call) readSource(r *streamRead, key []byte, f *streamSource) (any bool)
 		if f.after == stream.MaxID {
 			c.deliver(&d)
 		} else {
-			c.redeliver(&d)
+			c.redeliver(&d, f.after)
 		}
 	}
 	if d.changes > 0 {
@@ -280,10 +281,13 @@ func (c *Call) sourceHeader(key []byte) {
 
 // delivery is entries on their way to a consumer.
 type delivery struct {
-	r       *streamRead
-	key     []byte
-	f       *streamSource
+	s       *stream.Stream
+	g       *stream.Group
 	to      *stream.Consumer
+	key     []byte
+	group   []byte
+	count   int64 // 0: all
+	noAck   bool
 	changes int
 	fresh   bool      // the group went forward
 	claimed []claimed // only if somebody wants to know
@@ -297,11 +301,11 @@ type claimed struct {
 
 // deliver replies with entries that are new to the group.
 func (c *Call) deliver(d *delivery) {
-	s, g, now := d.f.s, d.f.g, c.Tx.Now()
+	s, g, now := d.s, d.g, c.Tx.Now()
 	from, _ := g.Last.Next()
 	it := s.Range(from, stream.MaxID, false)
 	n, mark := 0, c.Defer()
-	for (d.r.count == 0 || int64(n) < d.r.count) && it.Next() {
+	for (d.count == 0 || int64(n) < d.count) && it.Next() {
 		id := it.ID()
 		switch {
 		case g.Read != stream.Unknown && !s.RangeHasTombstones(g.Last, stream.MaxID):
@@ -311,14 +315,14 @@ func (c *Call) deliver(d *delivery) {
 		}
 		g.Last = id
 		c.writeEntry(&it)
-		if !d.r.noAck {
+		if !d.noAck {
 			g.Assign(id, d.to, now, 1)
 			d.claim(c, id, 1)
 		}
 		n++
 	}
 	c.EndArray(mark, n)
-	if !d.r.noAck {
+	if !d.noAck {
 		d.to.Active = now
 	}
 	d.fresh = true
@@ -327,15 +331,15 @@ func (c *Call) deliver(d *delivery) {
 
 // redeliver replies with entries that the consumer has not acknowledged; of those that are no more in the stream only the
 // id is left.
-func (c *Call) redeliver(d *delivery) {
+func (c *Call) redeliver(d *delivery, after stream.ID) {
 	now := c.Tx.Now()
-	from, ok := d.f.after.Next()
+	from, ok := after.Next()
 	pending := d.to.PendingRange(from, stream.MaxID)
 	n, mark := 0, c.Defer()
-	for ok && (d.r.count == 0 || int64(n) < d.r.count) && pending.Next() {
+	for ok && (d.count == 0 || int64(n) < d.count) && pending.Next() {
 		p := pending.At()
 		n++
-		it := d.f.s.Range(p.ID, p.ID, false)
+		it := d.s.Range(p.ID, p.ID, false)
 		if !it.Next() {
 			c.Array(2)
 			c.StreamID(p.ID)
@@ -343,7 +347,7 @@ func (c *Call) redeliver(d *delivery) {
 			continue
 		}
 		c.writeEntry(&it)
-		d.f.g.Assign(p.ID, d.to, now, p.Count+1)
+		d.g.Assign(p.ID, d.to, now, p.Count+1)
 		d.claim(c, p.ID, p.Count+1)
 		d.changes = 1
 	}
@@ -362,17 +366,17 @@ func (c *Call) deliveryEffect(d *delivery, created bool) {
 		c.NoEffect()
 		return
 	}
-	key, group := d.key, d.r.group
+	key, group, name := d.key, d.group, d.to.Name()
 	if created {
-		c.Effect(wordXGroup, wordCreateConsumer, key, group, d.r.consumer)
+		c.Effect(wordXGroup, wordCreateConsumer, key, group, name)
 	}
-	last := idText(d.f.g.Last)
+	last := idText(d.g.Last)
 	for rest := d.claimed; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && n < maxEffectArgs && rest[n].count == rest[0].count {
 			n++
 		}
-		args := [][]byte{wordXClaim, key, group, d.r.consumer, wordZero}
+		args := [][]byte{wordXClaim, key, group, name, wordZero}
 		for _, e := range rest[:n] {
 			args = append(args, idText(e.id))
 		}
@@ -381,6 +385,6 @@ func (c *Call) deliveryEffect(d *delivery, created bool) {
 		rest = rest[n:]
 	}
 	if d.fresh {
-		c.Effect(wordXGroup, wordSetID, key, group, last, wordEntriesRead, decimal(d.f.g.Read))
+		c.Effect(wordXGroup, wordSetID, key, group, last, wordEntriesRead, decimal(d.g.Read))
 	}
 }
