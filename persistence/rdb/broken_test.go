@@ -194,7 +194,7 @@ func TestWrong(t *testing.T) {
 func TestCut(t *testing.T) {
 	for i, good := range [][]byte{
 		gunzip(t, recording("usual")+".rdb.gz"),
-		write(t, Config{Version: 12, Info: Info{Version: "7.4.1"}}, sample(rand.New(rand.NewPCG(8, 8)), 6, 6, 3), functionSource),
+		write(t, Config{Version: 12, Info: Info{Version: "7.4.1"}}, sample(rand.New(rand.NewPCG(8, 8)), 6, 7, 3), functionSource),
 	} {
 		for n := range good {
 			for _, longest := range []int{usualLongest, 5} {
@@ -294,7 +294,7 @@ func TestMutations(t *testing.T) {
 	for _, name := range []string{"usual", "large", "lfu"} {
 		files = append(files, gunzip(t, recording(name)+".rdb.gz"))
 	}
-	files = append(files, write(t, Config{Version: 12, Compress: true, Info: Info{Version: "7.4.1"}}, sample(r, 40, 6, 3), functionSource))
+	files = append(files, write(t, Config{Version: 12, Compress: true, Info: Info{Version: "7.4.1"}}, sample(r, 40, 7, 3), functionSource))
 	for _, f := range files {
 		c, _, err := load(t, f)
 		if err != nil {

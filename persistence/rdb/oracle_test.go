@@ -273,7 +273,7 @@ func TestExchange(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(5, 5))
 	for i, policy := range []string{"noeviction", "allkeys-lfu"} {
-		keys := sample(r, 800, 5, 4)
+		keys := sample(r, 800, 6, 4)
 		file := write(t, Config{Compress: i == 0, NoChecksum: i == 1, Info: Info{Version: "7.4.1", Created: 1_700_000_000, UsedMemory: 1000},
 			Sizes: []Size{{DB: 2, Keys: 200, Expires: 50}}}, keys, functionSource)
 		dir := t.TempDir()
@@ -288,6 +288,15 @@ func TestExchange(t *testing.T) {
 			}
 		}
 		c := dial(t, "--dir", dir, "--dbfilename", "ours.rdb", "--maxmemory-policy", policy, "--sanitize-dump-payload", "yes")
+		for _, k := range keys {
+			if i == 1 && k.m.Access == Frequency {
+				c.must("SELECT", strconv.Itoa(k.db))
+				// It falls by one for each minute.
+				if got := c.must("OBJECT", "FREQ", k.name).Int; got != int64(k.m.Used) && got != int64(k.m.Used)-1 {
+					t.Errorf("%s was used %d, in the file %d", k.name, got, k.m.Used)
+				}
+			}
+		}
 		var ours contents
 		if _, err := Load(bytes.NewReader(file), ours.options(2, usual)); err != nil {
 			t.Fatal(err)

@@ -20,9 +20,9 @@ func TestRoundTrip(t *testing.T) {
 		{Version: 12, Compress: true, Info: Info{Version: "7.4.1", Created: 1_700_000_000, UsedMemory: 1 << 40, Base: true},
 			Sizes: []Size{{DB: 0, Keys: 500, Expires: 7}, {DB: 1, Keys: 1 << 62}}},
 	} {
-		kinds := 6
+		kinds := 7
 		if c.Version < codec.Version74 {
-			kinds = 5
+			kinds = 6
 		}
 		keys := sample(r, 500, kinds, 1+i)
 		file := write(t, c, keys, "#!lua name=a\ncode", "")
@@ -61,13 +61,13 @@ func TestLong(t *testing.T) {
 	for range 40 {
 		l.PushOne(noise[:1+r.IntN(6000)], false, usual.List)
 	}
-	keys := sample(r, 100, 5, 1)
+	keys := sample(r, 100, 6, 1)
 	keys = append(keys,
 		key{name: "noise", v: codec.Value{Text: noise}, at: 5},
 		key{name: "short", v: codec.Value{Text: noise[:100]}, at: Forever},
 		key{name: "list", v: codec.Value{Object: l}, at: Forever, m: Meta{Access: Idle, Used: 3}},
 		key{name: string(noise[1:]), v: value(r, 3, 300), at: Forever})
-	keys = append(keys, sample(r, 100, 5, 1)...)
+	keys = append(keys, sample(r, 100, 6, 1)...)
 	for i := 104; i < len(keys); i++ {
 		keys[i].db = 7
 	}
@@ -92,7 +92,7 @@ func TestLong(t *testing.T) {
 
 // TestPreamble reads what follows the data.
 func TestPreamble(t *testing.T) {
-	keys := sample(rand.New(rand.NewPCG(3, 3)), 300, 5, 2)
+	keys := sample(rand.New(rand.NewPCG(3, 3)), 300, 6, 2)
 	file := write(t, Config{}, keys)
 	for _, more := range []string{"", "x", "*1\r\n$4\r\nPING\r\n", string(make([]byte, 1<<20))} {
 		for _, workers := range []int{0, 2} {

@@ -324,6 +324,10 @@ func (r *Reader) opcode(op byte) error {
 func (r *Reader) obey(op byte, c *codec.Reader) error {
 	o := r.opt
 	switch op {
+	case opSlotInfo: // slot, its keys and those of them with deadlines
+		c.Length()
+		c.Length()
+		c.Length()
 	case opFunctionOld:
 		return codec.Corrupt("functions in the form of a release candidate of Redis 7.0")
 	case opModuleAux:

@@ -14,6 +14,7 @@ import (
 	"github.com/streampulse/pulse/store/hash"
 	"github.com/streampulse/pulse/store/list"
 	"github.com/streampulse/pulse/store/set"
+	"github.com/streampulse/pulse/store/stream"
 	"github.com/streampulse/pulse/store/zset"
 )
 
@@ -174,7 +175,7 @@ func text(r *rand.Rand) []byte {
 	return fmt.Append(nil, "v", r.IntN(1000))
 }
 
-// value makes a value of about n elements. Kind 5 is a hash whose fields have deadlines.
+// value makes a value of about n elements. Kind 6 is a hash whose fields have deadlines.
 func value(r *rand.Rand, kind, n int) codec.Value {
 	lim := &usual
 	switch kind {
@@ -203,12 +204,32 @@ func value(r *rand.Rand, kind, n int) codec.Value {
 			z.Add(text(r), r.NormFloat64(), 0, lim.ZSet)
 		}
 		return codec.Value{Object: z}
+	case 5:
+		s := stream.New()
+		for i := range n {
+			s.Append(stream.ID{Ms: uint64(i/3 + 1), Seq: uint64(i)}, [][]byte{[]byte("field"), text(r), text(r), text(r)}, stream.Limits{NodeEntries: 50})
+		}
+		for i := range r.IntN(3) {
+			g, _ := s.CreateGroup(fmt.Append(nil, "group", i), s.Last(), r.Int64N(5)-1)
+			for j := range 3 {
+				c, _ := g.CreateConsumer(fmt.Append(nil, "consumer", j), r.Int64N(1<<40))
+				for it := s.Range(stream.MinID, stream.MaxID, false); it.Next(); {
+					if r.IntN(4) == 0 {
+						g.Assign(it.ID(), c, r.Int64N(1<<40), r.Uint64N(20))
+					}
+				}
+			}
+		}
+		for i := range n / 4 {
+			s.Delete(stream.ID{Ms: uint64(i + 1), Seq: uint64(i * 3)})
+		}
+		return codec.Value{Object: s}
 	}
 	h := hash.New()
 	for range n {
 		h.Set(lim.Hash, text(r), text(r))
 	}
-	if kind == 5 {
+	if kind == 6 {
 		for range n {
 			h.SetAt(lim.Hash, text(r), text(r), 1_900_000_000_000+r.Int64N(1<<r.IntN(40)))
 		}

@@ -45,7 +45,7 @@ func TestBytes(t *testing.T) {
 
 // TestEncoders has several goroutines encode for one that writes.
 func TestEncoders(t *testing.T) {
-	keys := sample(rand.New(rand.NewPCG(9, 9)), 400, 6, 3)
+	keys := sample(rand.New(rand.NewPCG(9, 9)), 400, 7, 3)
 	type piece struct {
 		db int
 		b  []byte
@@ -168,7 +168,7 @@ func TestFailures(t *testing.T) {
 
 // TestSource has sources that fail, and functions that refuse.
 func TestSource(t *testing.T) {
-	good := write(t, Config{Version: 12, Info: Info{Version: "7.4.1"}, Sizes: []Size{{Keys: 3}}}, sample(rand.New(rand.NewPCG(6, 6)), 300, 6, 1), functionSource)
+	good := write(t, Config{Version: 12, Info: Info{Version: "7.4.1"}, Sizes: []Size{{Keys: 3}}}, sample(rand.New(rand.NewPCG(6, 6)), 300, 7, 1), functionSource)
 	no := errors.New("no")
 	for _, workers := range []int{0, 2} {
 		for name, change := range map[string]func(*Options){
@@ -222,7 +222,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // TestAhead announces every key once, before it comes, with the same name.
 func TestAhead(t *testing.T) {
-	keys := sample(rand.New(rand.NewPCG(4, 4)), 300, 6, 3)
+	keys := sample(rand.New(rand.NewPCG(4, 4)), 300, 7, 3)
 	good := write(t, Config{Version: 12, Compress: true}, keys)
 	var c contents
 	o := c.options(0, usual)
