@@ -469,7 +469,9 @@ func TestSameAgain(t *testing.T) {
 	}
 	n := 0
 	for c, left := range m.Crashes(7, 3) {
-		n++
+		if n++; n%3 != 0 {
+			continue
+		}
 		want := state(t, left)
 		if got := state(t, m.CrashAt(c)); got != want {
 			t.Fatalf("%v: %s, and then %s", c, want, got)

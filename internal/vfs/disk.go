@@ -199,9 +199,6 @@ func (c *content) own(size int64) {
 }
 
 func (c *content) write(off int64, data []byte) {
-	if len(data) == 0 {
-		return
-	}
 	end := off + int64(len(data))
 	c.own(end)
 	c.extend(end)

@@ -93,14 +93,14 @@ type File interface {
 	// Sync elsewhere.
 	SyncData() error
 
-	// SyncRange asks the system to begin writing n bytes from off to the disk, so that a Sync later is short. It promises
-	// nothing and is nothing outside Linux.
+	// SyncRange asks the system to begin writing n bytes from off to the disk, or all from off with an n of 0, so that a
+	// Sync later is short. It promises nothing and is nothing outside Linux.
 	SyncRange(off, n int64) error
 	// Preallocate asks for room for n bytes from off; the size of the file stays. It may fail with syscall.ENOSPC, and is
 	// nothing where the file system cannot do it.
 	Preallocate(off, n int64) error
-	// DropCache tells the system that n bytes from off are not going to be read soon; what is not on the disk yet stays
-	// cached. It is nothing outside Linux.
+	// DropCache tells the system that n bytes from off, or all from off with an n of 0, are not going to be read soon; what
+	// is not on the disk yet stays cached. It is nothing outside Linux.
 	DropCache(off, n int64) error
 }
 
