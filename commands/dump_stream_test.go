@@ -183,6 +183,41 @@ func TestExchangeStreams(t *testing.T) {
 	}
 }
 
+// TestStreamPutBack lowers the last id below entries that are deleted: what comes next is in order all the same, and what
+// is dumped comes back.
+func TestStreamPutBack(t *testing.T) {
+	for _, limit := range []int{1, 2, 100} {
+		for _, lines := range [][]string{
+			{"XADD k 1-1 f v", "XADD k 5-5 f v", "XDEL k 5-5"},
+			{"XADD k 1-1 f v", "XADD k 2-1 f v", "XADD k 5-5 f v g w", "XADD k 6-6 f v", "XDEL k 2-1 5-5 6-6"},
+			{"XADD k 5-5 f v", "XDEL k 5-5"},
+			{"XADD k 1-1 f v", "XADD k 5-5 f v", "XADD k 6-6 f v", "XDEL k 6-6", "XTRIM k MINID 6-6"},
+			{"XADD k 1-1 f v", "XADD k 2-2 f v", "XADD k 5-5 f v", "XADD k 6-6 f v", "XDEL k 5-5 6-6", "XTRIM k MINID 2-2"},
+		} {
+			h := newHarness(t)
+			lim := store.DefaultLimits()
+			lim.StreamNodeMaxEntries = limit
+			h.store.SetLimits(lim)
+			c := h.conn(2)
+			lines = append(slices.Clone(lines), "XSETID k 6-6 ENTRIESADDED 9 MAXDELETEDID 0-1", "XSETID k 2-2", "XADD k 3-3 f w", "XADD k 5-5 f w", "XDEL k 3-3")
+			for _, line := range lines {
+				if reply := h.do(c, line); reply[0] == '-' {
+					t.Fatalf("%s: %s", line, reply)
+				}
+				h.dumpValue(func(v codec.Value, found bool) {
+					if err := dumpCheck(v); err != nil || !found {
+						t.Fatalf("%v after %s of %q", err, line, lines)
+					}
+				})
+				payload := h.decoded(c, bytes.Fields([]byte("DUMP k"))).Str
+				if got := h.run(c, [][]byte{[]byte("RESTORE"), []byte("k2"), []byte("0"), payload, []byte("REPLACE")}); got != "+OK\r\n" {
+					t.Fatalf("%s after %s of %q", got, line, lines)
+				}
+			}
+		}
+	}
+}
+
 // TestStreamKeys looks at a restored stream with the commands on keys.
 func TestStreamKeys(t *testing.T) {
 	h := newHarness(t)

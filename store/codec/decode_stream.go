@@ -60,7 +60,7 @@ func idOf(b []byte) stream.ID {
 // entries that are gone and how many each group has read, the third when consumers got something last.
 //
 // What is stored twice must agree. There are streams of real servers that look wrong, and pass: a largest deleted
-// id above the last one, which XSETID has put back; groups that have read more than was added, for the same reason; a
+// id above the last one, and deleted entries above it, where XSETID has put it back; groups that have read more than was added, for the same reason; a
 // node in which all entries are deleted, which XTRIM can leave behind. A stream without entries may have any first id: Redis
 // invents one when it reads the first type.
 func (r *Reader) stream(t Type) *stream.Stream {
@@ -90,7 +90,7 @@ func (r *Reader) stream(t Type) *stream.Stream {
 	case r.err != nil:
 	case length != uint64(s.Len()):
 		r.Fail(errStreamLength)
-	case length > 0 && first != s.First() || last.Less(s.Last()):
+	case length > 0 && first != s.First() || last.Less(s.LastEntry()):
 		r.Fail(errStreamIDs)
 	case added < length || added > math.MaxInt64:
 		r.Fail(errStreamAdded)

@@ -249,7 +249,7 @@ func TestStreamsAreStreamed(t *testing.T) {
 	w.Flush()
 	size := uint64(b.Len())
 	r := NewReader(&b)
-	allocated(t, "reading", size*5/2, func() {
+	allocated(t, "reading", size*3/2, func() {
 		v, err := r.Value(typeStream2, &usual)
 		if err != nil || v.Object.Len() != s.Len() || len(r.texts[0]) > idSize {
 			t.Errorf("%v: %d entries", err, v.Object.Len())

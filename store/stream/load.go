@@ -33,7 +33,9 @@ func (s *Stream) AppendNode(base ID, lp listpack.Listpack) error {
 	if !ok || base.Zero() || s.nodes.n > 0 && !s.last.Less(base) {
 		return ErrCorrupt
 	}
-	lp = lp.Shrink()
+	if cap(lp)-len(lp) > len(lp)/8 { // what the allocator rounds up to is less
+		lp = lp.Shrink()
+	}
 	s.nodes.insert(base, lp)
 	s.mem += cap(lp)
 	if s.length == 0 {

@@ -93,9 +93,6 @@ func (s *Stream) Last() ID {
 	return s.last
 }
 
-// SetLast sets the id that was generated last, which must not be below that of an entry.
-func (s *Stream) SetLast(id ID) { s.last = id }
-
 // MaxDeleted returns the greatest id that was deleted, zero if none was. Trimming does not count.
 func (s *Stream) MaxDeleted() ID {
 	if s == nil {
