@@ -273,7 +273,7 @@ func TestExchange(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(5, 5))
 	for i, policy := range []string{"noeviction", "allkeys-lfu"} {
-		keys := sample(r, 800, 6, 4)
+		keys := sample(r, 400, 6, 4)
 		file := write(t, Config{Compress: i == 0, NoChecksum: i == 1, Info: Info{Version: "7.4.1", Created: 1_700_000_000, UsedMemory: 1000},
 			Sizes: []Size{{DB: 2, Keys: 200, Expires: 50}}}, keys, functionSource)
 		dir := t.TempDir()
@@ -283,7 +283,7 @@ func TestExchange(t *testing.T) {
 		}
 		if tool, err := exec.LookPath("redis-check-rdb"); err == nil {
 			out, err := exec.Command(tool, name).CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "RDB looks OK") || !strings.Contains(string(out), "[info] 800 keys read") {
+			if err != nil || !strings.Contains(string(out), "RDB looks OK") || !strings.Contains(string(out), "[info] 400 keys read") {
 				t.Errorf("%v\n%s", err, out)
 			}
 		}

@@ -23,7 +23,7 @@
 // # Reading order
 //
 // rdb.go (codes, errors), encoder.go and writer.go; shape.go (what values look like from outside), split.go (stream to
-// batches of keys), load.go (batches to values), check.go.
+// batches of keys) and opcode.go, load.go (batches to values), check.go.
 package rdb
 
 import (
