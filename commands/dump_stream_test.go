@@ -239,14 +239,10 @@ func TestStreamKeys(t *testing.T) {
 	if got := h.decoded(c, bytes.Fields([]byte("MEMORY USAGE k2"))).Int; got < usage*3/4 || got > usage*5/4 {
 		t.Errorf("MEMORY USAGE is %d, of what was restored %d", usage, got)
 	}
-	for line, want := range map[string]string{
-		"OBJECT IDLETIME k2": ":1000\r\n", "OBJECT ENCODING k2": "$6\r\nstream\r\n", "TYPE k2": "+stream\r\n",
-		"OBJECT REFCOUNT k2": ":1\r\n", "XLEN k2": ":500\r\n",
-	} {
-		if got := h.do(c, line); got != want {
-			t.Errorf("%s: %q", line, got)
-		}
-	}
+	converse(t, h, c, []exchange{ // XLEN, which ends the idle time, comes last
+		{"OBJECT IDLETIME k2", ":1000\r\n"}, {"OBJECT ENCODING k2", "$6\r\nstream\r\n"}, {"TYPE k2", "+stream\r\n"},
+		{"OBJECT REFCOUNT k2", ":1\r\n"}, {"XLEN k2", ":500\r\n"},
+	})
 	// A stream without entries is a key; so it is restored as one.
 	h.do(c, "XTRIM k MAXLEN 0")
 	h.do(c, "XGROUP DESTROY k g")
