@@ -347,8 +347,9 @@ func (c *Call) redeliver(d *delivery, after stream.ID) {
 			continue
 		}
 		c.writeEntry(&it)
-		d.g.Assign(p.ID, d.to, now, p.Count+1)
-		d.claim(c, p.ID, p.Count+1)
+		count := min(p.Count, math.MaxInt64-1) + 1
+		d.g.Assign(p.ID, d.to, now, count)
+		d.claim(c, p.ID, count)
 		d.changes = 1
 	}
 	c.EndArray(mark, n)
