@@ -32,6 +32,7 @@ type Env interface {
 	Clients
 	Broker
 	Insight
+	Persistence
 
 	// Detach runs f in a lane of its own, and delivers to c, whose request is Suspended, what f returns. c is f's alone
 	// until then.
@@ -40,9 +41,12 @@ type Env interface {
 	ErrBusy() error
 	// SleepForDebug blocks the caller's loop (DEBUG SLEEP).
 	SleepForDebug(d time.Duration)
-	// Shutdown ends the process; it returns only if it could not.
-	Shutdown(c *Conn, save, now, force bool) error
+	// Shutdown ends the process; the error is why it goes on. The caller is in a lane of its own.
+	Shutdown(c *Conn, o ShutdownOptions) error
 }
+
+// ShutdownOptions are those of SHUTDOWN.
+type ShutdownOptions struct{ Save, NoSave, Now, Force bool }
 
 // Config is the server's parameters.
 type Config interface {

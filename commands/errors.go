@@ -122,6 +122,14 @@ const (
 	ErrGetkeysNone      = Error("ERR The command has no key arguments")
 	ErrGetkeysArity     = Error("ERR Invalid number of arguments specified for command")
 	ErrGetkeysArgs      = Error("ERR Invalid arguments specified for command")
+	ErrLoading          = Error("LOADING Redis is loading the dataset in memory")
+	ErrSaving           = Error("ERR Background save already in progress")
+	ErrSaveRewriting    = Error("ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.")
+	ErrRewriting        = Error("ERR Background append only file rewriting already in progress")
+	ErrSave             = Error("ERR")
+	ErrNoFiles          = Error("ERR The server keeps no files: it was opened without a directory")
+	ErrShutdownFailed   = Error("ERR Errors trying to SHUTDOWN. Check logs.")
+	ErrMisconfRDB       = Error("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.")
 	ErrNoShutdown       = Error("ERR No shutdown in progress.")
 	ErrNeedsRESP3       = Error("ERR RESP2 is not supported by this command")
 	ErrProtocolType     = Error("ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
@@ -360,4 +368,9 @@ func errUnknownCommand(args [][]byte) error {
 		left -= len(s)
 	}
 	return Error(text)
+}
+
+// ErrMisconfAOF is the reply to a write while the append-only file cannot take it.
+func ErrMisconfAOF(reason error) error {
+	return errorf("MISCONF Errors writing to the AOF file: %v", reason)
 }

@@ -8,7 +8,9 @@ var gates = [...]gate{
 	gateArity,
 	gateAuth,
 	gateOOM,
+	gateDisk,
 	gateSubscriber,
+	gateLoading,
 	gatePause,
 	gateMulti,
 }

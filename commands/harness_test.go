@@ -22,6 +22,7 @@ type harness struct {
 	conns []*Conn
 
 	password bool // one is set
+	refuse   error
 
 	delivered map[*Conn][]byte // what Deliver brought
 }
@@ -111,10 +112,17 @@ func (h *harness) Version() string                            { return "test" }
 func (h *harness) Detach(c *Conn, f func(l Lane) []byte) {
 	h.Deliver(nil, c, f(Lane{Gate: c.Gate, Tx: c.Tx, Meter: c.Meter}))
 }
-func (h *harness) Scripts() Scripts                              { return nil }
-func (*harness) ErrBusy() error                                  { return ErrBusyScript }
-func (h *harness) SleepForDebug(d time.Duration)                 { h.clock.Advance(d) }
-func (h *harness) Shutdown(c *Conn, save, now, force bool) error { return nil }
+func (h *harness) Scripts() Scripts                      { return nil }
+func (*harness) ErrBusy() error                          { return ErrBusyScript }
+func (h *harness) SleepForDebug(d time.Duration)         { h.clock.Advance(d) }
+func (h *harness) Shutdown(*Conn, ShutdownOptions) error { return nil }
+func (h *harness) Save(Lane) error                       { return nil }
+func (h *harness) BackgroundSave(bool) (string, error)   { return "Background saving started", nil }
+func (h *harness) RewriteLog() (string, error)           { return "", ErrRewriting }
+func (h *harness) LastSave() int64                       { return 0 }
+func (h *harness) WriteRefused() error                   { return h.refuse }
+func (h *harness) Loading() bool                         { return false }
+func (h *harness) Reload(Lane, Reload) error             { return nil }
 
 type noMeter struct{}
 

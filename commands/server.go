@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ var serverCommands = []Spec{
 		Summary: "Says who is there.", Run: lolwut},
 	{Name: "SHUTDOWN", Syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", Arity: -1, Flags: Admin | NoScript | Loading | Stale | NoMulti | AllowBusy,
 		Group: GroupServer, Since: "1.0.0", Complexity: "O(N) with the number of keys, if they are saved.", Summary: "Ends the server.",
-		History: [][2]string{{"7.0.0", "NOW, FORCE and ABORT."}}, Run: shutdown},
+		History: [][2]string{{"7.0.0", "NOW, FORCE and ABORT."}}, Endless: shutdownSaves, Run: shutdown},
 }
 
 func info(c *Call) error {
@@ -62,6 +63,11 @@ func lolwut(c *Call) error {
 	return nil
 }
 
+// shutdownSaves reports whether the request may write files first, which takes its time.
+func shutdownSaves(c *Call) bool {
+	return !slices.ContainsFunc(c.Args[1:], func(a []byte) bool { return is(a, "NOSAVE") || is(a, "ABORT") })
+}
+
 func shutdown(c *Call) error {
 	var save, nosave, now, force, abort bool
 	for a := c.From(1); a.More(); {
@@ -86,5 +92,5 @@ func shutdown(c *Call) error {
 	case abort:
 		return ErrNoShutdown
 	}
-	return c.Env.Shutdown(c.Conn, save, now, force)
+	return c.Env.Shutdown(c.Conn, ShutdownOptions{save, nosave, now, force})
 }

@@ -50,6 +50,7 @@ var groups = [][]Spec{
 	commandCommands,
 	configCommands,
 	serverCommands,
+	persistenceCommands,
 	memoryCommands,
 	scriptCommands,
 	debugCommands,

@@ -1,10 +1,7 @@
-// Package persistence will keep what the store holds in files that Redis reads, and bring it back.
+// Package persistence is the folder of what keeps the data of a store in files that Redis reads, and brings them back:
+// rdb is the file with everything at one instant, aof the log of all changes.
 //
-// # Contract
-//
-// It stands beside the commands, not above them: it reads and fills a store.Store, and replays commands through a
-// function that the server gives it. It imports neither commands nor server. All file access goes through an interface with
-// a real, an in-memory crashable and an error-injecting implementation.
-//
-// Nothing is implemented yet: SAVE, BGSAVE and the append-only file do not exist, and a server starts empty.
+// They stand beside the commands, not above them: they read and fill a store.Store, and replay commands through a function
+// that the server gives them. They import neither commands nor server. All file access of the log goes through
+// internal/vfs, with a real, an in-memory crashable and an error-injecting implementation.
 package persistence

@@ -118,7 +118,7 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 func (s *session) enough() bool { return s.conn.Out.Len() >= flushAt || s.conn.Worked() >= slice }
 
 // runnable reports whether the next request may run.
-func (s *session) runnable() bool { return !s.waiting && !s.paused && !s.conn.Closing }
+func (s *session) runnable() bool { return !s.keeps() && !s.waiting && !s.paused && !s.conn.Closing }
 
 // run runs one request and returns how many bytes of input it used up.
 func (s *session) run(r *request) int {

@@ -132,6 +132,9 @@ func (s *Server) Paused(write bool) bool {
 	p := &s.pause
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	if write && s.files.exiting.Load() {
+		return true
+	}
 	return p.mu.until != 0 && (write || p.mu.all) && s.clock.NowMs() < p.mu.until
 }
 

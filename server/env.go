@@ -75,14 +75,6 @@ func (s *Server) SleepForDebug(d time.Duration) {
 	}
 }
 
-// Shutdown implements commands.Env: it lets the owner of the server know, who calls Close. The client gets no reply.
-func (s *Server) Shutdown(c *commands.Conn, save, now, force bool) error {
-	s.log.Warningf("User requested shutdown...")
-	c.Closing = true
-	s.requestStop()
-	return nil
-}
-
 func newRunID() string {
 	b := make([]byte, 20)
 	_, _ = rand.Read(b) // never fails

@@ -184,27 +184,6 @@ func (r *infoReport) clients() {
 	r.zeros("watching_clients", "clients_in_timeout_table", "total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey")
 }
 
-// persistence reports a server that keeps its data in memory alone.
-func (r *infoReport) persistence() {
-	r.zeros("loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age")
-	r.field("current_fork_perc", 0.0)
-	r.zeros("current_save_keys_processed", "current_save_keys_total")
-	r.field("rdb_changes_since_last_save", r.s.store.Dirty())
-	r.zeros("rdb_bgsave_in_progress")
-	r.field("rdb_last_save_time", r.s.clock.NowMs()/1000-int64(r.uptime().Seconds()))
-	r.field("rdb_last_bgsave_status", "ok")
-	r.field("rdb_last_bgsave_time_sec", -1)
-	r.field("rdb_current_bgsave_time_sec", -1)
-	r.zeros("rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
-		"aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
-	r.field("aof_last_rewrite_time_sec", -1)
-	r.field("aof_current_rewrite_time_sec", -1)
-	r.field("aof_last_bgrewrite_status", "ok")
-	r.zeros("aof_rewrites", "aof_rewrites_consecutive_failures")
-	r.field("aof_last_write_status", "ok")
-	r.zeros("aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size")
-}
-
 // counter writes counters under their own names.
 func (r *infoReport) counter(cs ...stats.Counter) {
 	for _, c := range cs {

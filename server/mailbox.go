@@ -16,11 +16,12 @@ type note struct {
 type noteKind uint8
 
 const (
-	noteReply  noteKind = iota // the reply of a command that waited; input goes on
-	notePush                   // a message of a publisher
-	noteResume                 // a pause is over
-	noteClose                  // after what is already answered
-	noteIdle                   // look whether the client has been idle for too long
+	noteReply   noteKind = iota // the reply of a command that waited; input goes on
+	notePush                    // a message of a publisher
+	noteResume                  // a pause is over
+	noteClose                   // after what is already answered
+	noteDurable                 // replies that wait for the disk may be due
+	noteIdle                    // look whether the client has been idle for too long
 )
 
 // mailbox holds notes in the order they came.

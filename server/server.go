@@ -35,6 +35,7 @@ import (
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/internal/clock"
+	"github.com/streampulse/pulse/internal/vfs"
 	"github.com/streampulse/pulse/server/config"
 	"github.com/streampulse/pulse/server/log"
 	"github.com/streampulse/pulse/server/pubsub"
@@ -57,6 +58,13 @@ type Options struct {
 	Log *log.Logger
 	// Clock is the source of time; nil means the real one.
 	Clock clock.Clock
+	// Dir is the directory of the RDB file and of the append-only file, which nobody else may use at the same time. With
+	// "" the server keeps no files, whatever the parameters say.
+	Dir string
+	// IgnoreUnread lets the server start although its directory holds data that it does not read: an RDB file beside an
+	// append-only file that does not exist yet.
+	IgnoreUnread bool
+	fs           vfs.FS // for tests; nil is the real one
 	// Shards of the store, 0 for the default.
 	Shards int
 	// Seed of all randomness that clients can see; 0 draws one.
@@ -88,6 +96,7 @@ type Server struct {
 	abort     atomic.Bool  // no script runs any more
 	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
+	files     files
 	collector collector
 
 	stop     chan struct{} // closed when the server is to end: by Close or by SHUTDOWN
@@ -141,6 +150,7 @@ func Open(o Options) (*Server, error) {
 	}
 	s.readConfig()
 	s.readEviction()
+	s.files.init(s, &o)
 	s.fitDescriptors()
 	s.scripts.init(s)
 	s.lanes.init(s)
@@ -156,11 +166,17 @@ func Open(o Options) (*Server, error) {
 		s.shutDown()
 		return nil, err
 	}
+	s.files.beginLoading()
 	s.wg.Add(1)
 	go s.cron()
 	s.entry.Add(len(s.listeners.all))
 	for _, l := range s.listeners.all {
 		go s.accept(l)
+	}
+	if err := s.files.open(o.IgnoreUnread); err != nil {
+		s.files.failed.Store(true)
+		s.shutDown()
+		return nil, err
 	}
 	ready := ""
 	for _, l := range s.listeners.all {
@@ -216,6 +232,7 @@ func (s *Server) shutDown() {
 	s.loops.close()
 	s.clients.waitEmpty(2 * time.Second)
 	s.wg.Wait()
+	s.files.close()
 	s.store.Close()
 	s.collector.stop()
 }
@@ -238,6 +255,7 @@ func (s *Server) cron() {
 		s.loops.balance()
 		s.pause.check(s)
 		s.usedMemory() // for the peak
+		s.files.tick()
 		if n%10 == 0 {
 			s.collector.watch()
 			s.checkClients()

@@ -29,6 +29,9 @@ type session struct {
 
 	charged int64 // bytes of its buffers, as the server knows them
 
+	kept []keptReply // replies that wait for the disk (durable.go)
+	last bool        // to be closed when they are sent
+
 	waiting   bool        // a command waits for its keys
 	paused    bool        // the next request waits for the end of CLIENT PAUSE
 	slow      bool        // it kept its loop busy for too long
@@ -112,6 +115,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		s.srv.stats.Add(stats.QueryBufferKills, 1)
 		s.overrun, c.Closing = false, true
 	}
+	stalled := s.keeps()
 	if !c.Closing {
 		more = s.process(l, input)
 	}
@@ -119,6 +123,10 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
 	s.srv.leave(l, s.busy)
+	if l := s.srv.files.log.Load(); l != nil || len(s.kept) > 0 {
+		out = s.afterDisk(l, out)
+		more = more || stalled && !s.keeps()
+	}
 	if s.errand != nil {
 		s.depart()
 	}
@@ -144,6 +152,8 @@ func (s *session) do(n note) {
 		s.paused = false
 	case noteClose:
 		s.conn.Closing, s.killed = true, true
+	case noteDurable:
+		// The replies follow where handle ends.
 	case noteIdle:
 		limit := time.Duration(s.srv.vars.timeout.Load()) * time.Second
 		idle := s.srv.clock.Mono() - s.conn.LastActive

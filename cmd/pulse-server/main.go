@@ -84,21 +84,29 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	srv, err := server.Open(server.Options{Config: cfg, Log: logger, TuneCollector: true})
+	srv, err := server.Open(server.Options{Config: cfg, Log: logger, Dir: ".", IgnoreUnread: cfg.Bool("ignore-unread-data").Load(), TuneCollector: true})
 	if err != nil {
 		logger.Warningf("%v", err)
 		return 1
 	}
 	removePID := writePID(cfg, logger)
 	defer removePID()
-	select {
-	case s := <-signals:
-		name := "SIGINT"
-		if s == syscall.SIGTERM {
-			name = "SIGTERM"
+	for ended := false; !ended; {
+		select {
+		case s := <-signals:
+			name := "SIGINT"
+			if s == syscall.SIGTERM {
+				name = "SIGTERM"
+			}
+			logger.Warningf("Received %s scheduling shutdown...", name)
+			if err := srv.PrepareExit(); err != nil {
+				logger.Warningf("%s received but errors trying to shut down the server, check the logs for more information", name)
+				continue
+			}
+			ended = true
+		case <-srv.Done():
+			ended = true
 		}
-		logger.Warningf("Received %s scheduling shutdown...", name)
-	case <-srv.Done():
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Int("shutdown-timeout").Load())*time.Second)
 	defer cancel()

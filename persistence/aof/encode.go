@@ -8,8 +8,8 @@ import (
 	"github.com/streampulse/pulse/store"
 )
 
-// appendCommand appends a command as RESP.
-func appendCommand(dst []byte, args ...[]byte) []byte {
+// AppendCommand appends a command as it stands in a log, outside of frames.
+func AppendCommand(dst []byte, args ...[]byte) []byte {
 	dst = appendHeader(dst, '*', len(args))
 	for _, a := range args {
 		dst = appendHeader(dst, '$', len(a))
@@ -29,15 +29,15 @@ var (
 	wordDel  = []byte("DEL")
 	wordHDel = []byte("HDEL")
 
-	multi = appendCommand(nil, []byte("MULTI"))
-	exec  = appendCommand(nil, []byte("EXEC"))
+	multi = AppendCommand(nil, []byte("MULTI"))
+	exec  = AppendCommand(nil, []byte("EXEC"))
 )
 
 // EncodeCommand implements store.Feed.
-func (l *Log) EncodeCommand(dst []byte, args [][]byte) []byte { return appendCommand(dst, args...) }
+func (l *Log) EncodeCommand(dst []byte, args [][]byte) []byte { return AppendCommand(dst, args...) }
 
 // EncodeDeletion implements store.Feed.
-func (l *Log) EncodeDeletion(dst, key []byte) []byte { return appendCommand(dst, wordDel, key) }
+func (l *Log) EncodeDeletion(dst, key []byte) []byte { return AppendCommand(dst, wordDel, key) }
 
 // EncodeFieldDeletions implements store.Feed.
 func (l *Log) EncodeFieldDeletions(dst, key []byte, fields [][]byte) []byte {

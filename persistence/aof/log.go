@@ -57,7 +57,6 @@ type Options struct {
 	Clock    clock.Clock
 	Policy   Policy
 	Stamps   bool // aof-timestamp-enabled
-	RDBBase  bool // aof-use-rdb-preamble: decides the name of a base
 	Truncate bool // aof-load-truncated
 	// Durable is called, by a goroutine of the log, when Synced has changed.
 	Durable func()
@@ -131,11 +130,7 @@ const maxPutOff = 2 * time.Second
 
 // open makes a log that appends to the last increment of m, or to a new one.
 func open(o Options, m *manifest, sizes map[string]int64) (*Log, error) {
-	l := &Log{o: o, names: names{o.Dir, o.Name}, wake: make(chan struct{}, 1), stop: make(chan struct{})}
-	l.policy.Store(int32(o.Policy))
-	l.stamps.Store(o.Stamps)
-	l.manifest.manifest = m
-	l.mu.db = -1
+	l := newLog(o, m)
 	total := int64(0)
 	for _, n := range sizes {
 		total += n
@@ -162,9 +157,22 @@ func open(o Options, m *manifest, sizes map[string]int64) (*Log, error) {
 		}
 	}
 	l.io.cur = t
+	l.start()
+	return l, nil
+}
+
+func newLog(o Options, m *manifest) *Log {
+	l := &Log{o: o, names: names{o.Dir, o.Name}, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	l.policy.Store(int32(o.Policy))
+	l.stamps.Store(o.Stamps)
+	l.manifest.manifest = m
+	l.mu.db = -1
+	return l
+}
+
+func (l *Log) start() {
 	l.stopped.Add(1)
 	go l.run()
-	return l, nil
 }
 
 // addIncrement makes an empty increment and puts it into the manifest.

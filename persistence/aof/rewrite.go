@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path/filepath"
 )
 
 // Rewrite is the writing of a new base under way.
@@ -23,6 +24,55 @@ type Rewrite struct {
 	temp string
 	size int64
 	rdb  bool
+}
+
+// Start makes a log for data that were not logged before. The first rewrite is under way, and its instant is when the log
+// becomes the store's feed; until it is committed the files that may be there from another time stay as they are.
+func Start(o Options, rdb bool) (*Log, *Rewrite, error) {
+	n := names{o.Dir, o.Name}
+	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	if err := o.FS.SyncDir(filepath.Dir(o.Dir)); err != nil {
+		return nil, nil, err
+	}
+	m, err := readManifest(o.FS, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m == nil {
+		m = &manifest{}
+	}
+	seq := m.nextIncr()
+	for _, f := range m.all() {
+		f.typ = history
+		m.history = append(m.history, f)
+	}
+	base := m.nextBase()
+	m.base, m.incrs = nil, []file{{n.incr(seq), seq, incr}}
+	f, err := o.FS.Create(n.path(n.incr(seq)))
+	if err != nil {
+		return nil, nil, err
+	}
+	l := newLog(o, m)
+	l.io.cur = &target{f: f, name: n.incr(seq)}
+	l.rewriting.Store(true)
+	l.start()
+	r := &Rewrite{l: l, next: l.io.cur, name: n.base(base, rdb), seq: base, rdb: rdb}
+	r.temp = "temp-rewriteaof-" + r.name
+	return l, r, nil
+}
+
+// Abandon ends a log of Start that could not be committed, and takes its files away.
+func (r *Rewrite) Abandon() {
+	l := r.l
+	r.discard()
+	close(l.stop)
+	l.stopped.Wait()
+	_ = l.io.cur.f.Close() // it goes
+	if err := l.o.FS.Remove(l.names.path(l.io.cur.name)); err != nil {
+		l.logf('W', "Append-only file: removing %s: %v", l.io.cur.name, err)
+	}
 }
 
 // ErrRewriting says that a rewrite is under way.

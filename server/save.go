@@ -1,0 +1,403 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/vfs"
+	"github.com/streampulse/pulse/persistence/aof"
+	"github.com/streampulse/pulse/persistence/rdb"
+	"github.com/streampulse/pulse/store"
+	"github.com/streampulse/pulse/store/codec"
+)
+
+// snapshot is what is to be written: the keys of an instant, the functions there were, and how keys are encoded.
+type snapshot struct {
+	*store.Snapshot
+	libraries []string
+	dirty     int64
+	version   int
+	compress  bool
+	encoders  sync.Pool
+	commands  bool // an append-only file without RDB
+}
+
+// begin takes the instant. turn is called in it, if it is there.
+func (p *files) begin(l commands.Lane, asCommands bool, turn func()) (*snapshot, error) {
+	sn := p.newSnapshot(asCommands)
+	var err error
+	l.Tx.Begin(0)
+	l.Tx.Exclusive(l.Gate, func() {
+		if err = sn.take(p, l.Tx); err == nil && turn != nil {
+			turn()
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	p.mu.snapshot = sn
+	if p.mu.closed {
+		sn.Abort()
+	}
+	p.mu.Unlock()
+	return sn, nil
+}
+
+func (p *files) newSnapshot(asCommands bool) *snapshot {
+	sn := &snapshot{version: codec.Version70, compress: p.srv.store.Limits().CompressTexts, commands: asCommands}
+	sn.encoders.New = func() any { return rdb.NewEncoder(sn.version, sn.compress) }
+	return sn
+}
+
+// take takes the instant; nobody else runs.
+func (sn *snapshot) take(p *files, tx *store.Tx) (err error) {
+	if sn.Snapshot, err = tx.BeginSnapshot(sn.encode); err != nil {
+		return err
+	}
+	if sn.Timed() {
+		sn.version = codec.Version74
+	}
+	sn.dirty = p.srv.store.Dirty()
+	for _, lib := range p.srv.scripts.Libraries() {
+		sn.libraries = append(sn.libraries, lib.Code)
+	}
+	return nil
+}
+
+// encode is the store.Encoder.
+func (sn *snapshot) encode(dst, key []byte, v codec.Value, m store.Meta) []byte {
+	if sn.commands {
+		return appendRestore(dst, key, v, m, sn.compress)
+	}
+	e := sn.encoders.Get().(*rdb.Encoder)
+	meta := rdb.Meta{}
+	switch {
+	case m.Freq >= 0:
+		meta = rdb.Meta{Access: rdb.Frequency, Used: uint64(m.Freq)}
+	case m.Idle > 0:
+		meta = rdb.Meta{Access: rdb.Idle, Used: uint64(m.Idle)}
+	}
+	dst = e.AppendKey(dst, key, v, m.Deadline, meta)
+	sn.encoders.Put(e)
+	return dst
+}
+
+// appendRestore appends the command that makes a key: every type has its DUMP.
+func appendRestore(dst, key []byte, v codec.Value, m store.Meta, compress bool) []byte {
+	at := m.Deadline
+	if at == store.Forever {
+		at = 0
+	}
+	return aof.AppendCommand(dst, []byte("RESTORE"), key, strconv.AppendInt(nil, at, 10), codec.AppendDump(nil, v, compress), []byte("REPLACE"), []byte("ABSTTL"))
+}
+
+// write writes the snapshot to w, as an RDB file or as commands.
+func (sn *snapshot) write(p *files, w io.Writer, base bool, sync func() error) error {
+	if sn.commands {
+		return sn.writeCommands(w)
+	}
+	c := rdb.Config{
+		Version: sn.version, Compress: sn.compress, NoChecksum: !p.cfg.checksum.Load(),
+		Info: rdb.Info{Version: commands.RedisVersion, Created: sn.Time / 1000, UsedMemory: p.srv.store.UsedMemory(), Base: base},
+	}
+	for _, z := range sn.Sizes {
+		c.Sizes = append(c.Sizes, rdb.Size{Keys: uint64(z.Keys), Expires: uint64(z.Volatile)})
+	}
+	if p.srv.cfg.Bool("rdb-save-incremental-fsync").Load() {
+		c.Sync = sync
+	}
+	out := rdb.NewWriter(w, c)
+	for _, code := range sn.libraries {
+		out.Function([]byte(code))
+	}
+	err := sn.Write(func(db int, b []byte) error {
+		out.Raw(db, b)
+		return out.Err()
+	})
+	return errors.Join(err, out.Close())
+}
+
+func (sn *snapshot) writeCommands(w io.Writer) error {
+	var head []byte
+	for _, code := range sn.libraries {
+		head = aof.AppendCommand(head, []byte("FUNCTION"), []byte("LOAD"), []byte(code))
+	}
+	_, err := w.Write(head)
+	selected := -1
+	return errors.Join(err, sn.Write(func(db int, b []byte) error {
+		if db != selected {
+			selected = db
+			if _, err := w.Write(aof.AppendCommand(nil, []byte("SELECT"), strconv.AppendInt(nil, int64(db), 10))); err != nil {
+				return err
+			}
+		}
+		_, err := w.Write(b)
+		return err
+	}))
+}
+
+// tempRDB is the name under which the RDB file is written, as in Redis.
+func (p *files) tempRDB() string { return filepath.Join(p.dir, "temp-"+strconv.Itoa(pid())+".rdb") }
+
+// saveNow writes the RDB file. The caller is within its gate, and has claimed the right, or the server is closing. freeze
+// has writes wait from the instant on, until unfreeze.
+func (p *files) saveNow(l commands.Lane, freeze bool) error {
+	start := p.srv.clock.Mono()
+	var turn func()
+	if freeze {
+		turn = func() { p.exiting.Store(true) }
+	}
+	sn, err := p.begin(l, false, turn)
+	if err == nil {
+		l.Gate.Leave()
+		err = p.writeRDB(sn)
+		l.Gate.Enter()
+	}
+	return p.wroteRDB(sn, err, start)
+}
+
+// saveAlone is saveNow while nobody else runs.
+func (p *files) saveAlone(l commands.Lane) error {
+	start := p.srv.clock.Mono()
+	sn := p.newSnapshot(false)
+	l.Tx.Begin(0)
+	err := sn.take(p, l.Tx)
+	if err == nil {
+		err = p.writeRDB(sn)
+	}
+	return p.wroteRDB(sn, err, start)
+}
+
+func (p *files) writeRDB(sn *snapshot) error {
+	return vfs.Replace(p.fs, p.rdbPath(), p.tempRDB(), 0o644, func(f vfs.File) error {
+		return sn.write(p, f, false, f.SyncData)
+	})
+}
+
+// wroteRDB notes how a save went and returns err.
+func (p *files) wroteRDB(sn *snapshot, err error, start time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.srv.clock.NowMs() / 1000
+	sv := &p.mu.saved
+	sv.tried, sv.failure = now, err
+	if err == nil {
+		sv.at, sv.pause = now, sn.Longest()
+		sv.count++
+		p.mu.dirtyAtSave = sn.dirty
+		p.srv.log.Noticef("DB saved on disk")
+		p.srv.log.Verbosef("%d keys in %v, nobody waited longer than %v", keysOf(sn.Snapshot), p.srv.clock.Mono()-start, sn.Longest())
+	}
+	return err
+}
+
+func keysOf(sn *store.Snapshot) int64 { _, of := sn.Progress(); return of }
+
+// Save implements commands.Persistence.
+func (s *Server) Save(l commands.Lane) error {
+	p := &s.files
+	if err := p.claim("save"); err != nil {
+		return err
+	}
+	defer p.release()
+	err := p.saveNow(l, false)
+	if err != nil {
+		s.log.Warningf("Error trying to save the DB: %v", err)
+		return commands.ErrSave
+	}
+	p.succeeded(true)
+	return nil
+}
+
+// succeeded notes whether the last save did.
+func (p *files) succeeded(ok bool) {
+	p.mu.Lock()
+	p.mu.saved.ok = ok
+	p.mu.Unlock()
+	p.misconf.Store(!ok)
+}
+
+// BackgroundSave implements commands.Persistence.
+func (s *Server) BackgroundSave(schedule bool) (string, error) {
+	status, err := s.files.beginSave()
+	if schedule && err == commands.ErrSaveRewriting {
+		s.files.mu.Lock()
+		s.files.mu.saveNext = true
+		s.files.mu.Unlock()
+		return "Background saving scheduled", nil
+	}
+	return status, err
+}
+
+func (p *files) beginSave() (string, error) {
+	if err := p.claim("save"); err != nil {
+		return "", err
+	}
+	p.srv.log.Noticef("Background saving started")
+	go func() {
+		defer p.release()
+		start := p.srv.clock.Mono()
+		var err error
+		p.inLane(func(l commands.Lane) { err = p.saveNow(l, false) })
+		p.mu.Lock()
+		p.mu.saved.took = p.srv.clock.Mono() - start
+		p.mu.Unlock()
+		switch {
+		case err == nil:
+			p.srv.log.Noticef("Background saving terminated with success")
+			p.succeeded(true)
+		case errors.Is(err, store.ErrAborted):
+			p.srv.log.Warningf("Background saving was broken off")
+		default:
+			p.srv.log.Warningf("Background saving error: %v", err)
+			p.succeeded(false)
+		}
+	}()
+	return "Background saving started", nil
+}
+
+// inLane runs f within a gate.
+func (p *files) inLane(f func(l commands.Lane)) {
+	l := p.srv.lanes.get()
+	l.gate.Enter()
+	f(commands.Lane{Gate: l.gate, Tx: l.tx, Meter: &l.meter})
+	l.gate.Leave()
+	p.srv.lanes.put(l)
+}
+
+// RewriteLog implements commands.Persistence.
+func (s *Server) RewriteLog() (string, error) { return s.files.beginRewrite() }
+
+// beginRewrite begins to write the append-only file anew, or notes that it is to be done.
+func (p *files) beginRewrite() (string, error) {
+	switch err := p.claim("rewrite"); {
+	case err == errBusySaving:
+		p.mu.Lock()
+		p.mu.rewriteNext = true
+		p.mu.Unlock()
+		return "Background append only file rewriting scheduled", nil
+	case err != nil:
+		return "", err
+	}
+	l := p.log.Load()
+	if l == nil {
+		p.release()
+		return "", errNoLog
+	}
+	p.srv.log.Noticef("Background append only file rewriting started")
+	go func() {
+		defer p.release()
+		p.rewrote(l, p.rewrite(l))
+	}()
+	return "Background append only file rewriting started", nil
+}
+
+const errNoLog = commands.Error("ERR The append-only file is off: nothing to rewrite")
+
+// rewrite writes the log anew.
+func (p *files) rewrite(l *aof.Log) error {
+	asCommands := !p.cfg.rdbPreamble.Load()
+	r, err := l.BeginRewrite(!asCommands)
+	if err != nil {
+		return err
+	}
+	l.SetCalm(p.cfg.calm.Load())
+	defer l.SetCalm(false)
+	var sn *snapshot
+	p.inLane(func(lane commands.Lane) { sn, err = p.begin(lane, asCommands, r.Turn) })
+	if err == nil {
+		err = r.Write(func(w io.Writer) error { return sn.write(p, w, true, nil) })
+	}
+	if err != nil {
+		r.Abort()
+		return err
+	}
+	return r.Commit()
+}
+
+// rewrote notes how a rewrite went.
+func (p *files) rewrote(l *aof.Log, err error) {
+	p.mu.Lock()
+	rw := &p.mu.rewritten
+	rw.took, rw.tried, rw.ok = p.srv.clock.Mono()-p.mu.began, p.srv.clock.NowMs(), err == nil
+	if err == nil {
+		rw.failures = 0
+		rw.count++
+	} else {
+		rw.failures++
+	}
+	p.mu.Unlock()
+	if err != nil {
+		p.srv.log.Warningf("Background AOF rewrite failed: %v", err)
+		return
+	}
+	size, _ := l.Size()
+	p.srv.log.Noticef("Background AOF rewrite finished successfully: %d bytes", size)
+}
+
+// Shutdown implements commands.Env. The data are saved first if that is wanted; from the instant on that they are saved
+// from, no client's write is carried out, so that none is acknowledged and lost.
+func (s *Server) Shutdown(c *commands.Conn, o commands.ShutdownOptions) error {
+	s.log.Warningf("User requested shutdown...")
+	if err := s.saveForExit(commands.Lane{Gate: c.Gate, Tx: c.Tx}, o); err != nil {
+		return err
+	}
+	c.Closing = true
+	s.requestStop()
+	return nil
+}
+
+// saveForExit saves what is to be saved before the end, within the lane's gate.
+func (s *Server) saveForExit(l commands.Lane, o commands.ShutdownOptions) error {
+	p := &s.files
+	if o.NoSave {
+		p.exiting.Store(true)
+	}
+	if o.NoSave || p.dir == "" || s.Loading() || !o.Save && len(p.cfg.save.Load()) == 0 {
+		return nil
+	}
+	// Whatever is being written gives way.
+	p.mu.Lock()
+	if sn := p.mu.snapshot; sn != nil {
+		sn.(interface{ Abort() }).Abort()
+	}
+	p.mu.Unlock()
+	err := p.claim("save")
+	for deadline := s.clock.Mono() + 10*time.Second; err != nil && err != commands.ErrNoFiles && s.clock.Mono() < deadline; {
+		l.Gate.Leave()
+		time.Sleep(time.Millisecond)
+		l.Gate.Enter()
+		err = p.claim("save")
+	}
+	if err == nil {
+		s.log.Noticef("Saving the final RDB snapshot before exiting.")
+		err = p.saveNow(l, true)
+		p.release()
+	}
+	if err == nil {
+		return nil
+	}
+	s.log.Warningf("Error trying to save the DB: %v", err)
+	if o.Force {
+		s.log.Warningf("Errors trying to shut down the server. Ignoring because SHUTDOWN FORCE was given.")
+		p.exiting.Store(true)
+		return nil
+	}
+	p.exiting.Store(false)
+	s.pause.check(s)
+	s.log.Warningf("Errors trying to shut down the server. Check the logs for more information.")
+	return commands.ErrShutdownFailed
+}
+
+// PrepareExit does what SHUTDOWN does before the end: it saves the data if save points ask for that. Close follows if it
+// returns nil; otherwise the server goes on.
+func (s *Server) PrepareExit() (err error) {
+	s.files.inLane(func(l commands.Lane) { err = s.saveForExit(l, commands.ShutdownOptions{}) })
+	return err
+}

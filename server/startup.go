@@ -1,0 +1,346 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/persistence/aof"
+	"github.com/streampulse/pulse/persistence/rdb"
+	"github.com/streampulse/pulse/store"
+	"github.com/streampulse/pulse/store/codec"
+)
+
+// open takes the directory and reads what is there, before any client is served; those who connect meanwhile are told to
+// come back. A file that is there but would not be read is an error: a server must not start empty beside its data.
+func (p *files) open(ignoreUnread bool) error {
+	if p.dir == "" {
+		return nil
+	}
+	var err error
+	if p.lock, err = p.fs.Lock(p.dir); err != nil {
+		p.loading.Store(nil)
+		return fmt.Errorf("the directory %s cannot be used: %w", p.dir, err)
+	}
+	load := p.loading.Load()
+	defer p.loading.Store(nil)
+	s := p.srv.store
+	s.SetActiveExpire(false)
+	defer s.SetActiveExpire(true)
+	if err := p.load(load, ignoreUnread); err != nil {
+		return err
+	}
+	p.mu.dirtyAtSave = s.Dirty()
+	return nil
+}
+
+// beginLoading has clients told that the data are being loaded, until open returns.
+func (p *files) beginLoading() {
+	if p.dir != "" {
+		p.loading.Store(&progress{began: p.srv.clock.NowMs() / 1000})
+	}
+}
+
+// load reads the append-only file, or the RDB file.
+func (p *files) load(load *progress, ignoreUnread bool) error {
+	info, err := p.fs.Stat(p.rdbPath())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		info = nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file", p.rdbPath())
+	}
+	if !p.cfg.appendOnly.Load() {
+		if info == nil {
+			return nil
+		}
+		return p.loadRDB(load, info.Size())
+	}
+	o := p.logOptions()
+	there, err := aof.Exists(o)
+	if err != nil {
+		return err
+	}
+	if !there && info != nil && info.Size() > 0 && !ignoreUnread {
+		return fmt.Errorf("appendonly is on and there is no append-only file in %s, but there is %s, whose data would not be read. "+
+			"Start with appendonly off and turn it on with CONFIG SET, or remove the file, or start with --ignore-unread-data yes", o.Dir, p.rdbPath())
+	}
+	return p.openLog(o, load)
+}
+
+// openLog loads the append-only file and goes on with it.
+func (p *files) openLog(o aof.Options, load *progress) error {
+	start := p.srv.clock.Mono()
+	r := p.newReplayer()
+	l, rep, err := aof.Open(o, aof.Loader{
+		Base: func(src io.Reader, size int64) (int64, error) { return p.loadFrom(src, size, true, load) },
+		Command: func(args [][]byte) error {
+			if err := p.srv.table.Replay(&r.conn, args); err != nil {
+				return fmt.Errorf("the command %q: %w", shorten(args), err)
+			}
+			return nil
+		},
+		Progress: func(done, of int64) { load.done.Store(done); load.total.Store(of); p.logProgress(load) },
+	})
+	r.end()
+	if err != nil {
+		return fmt.Errorf("loading the append-only file: %w", err)
+	}
+	if rep.Existed {
+		p.srv.log.Noticef("DB loaded from append only file: %.3f seconds", (p.srv.clock.Mono() - start).Seconds())
+	}
+	if c := rep.Cut; c != nil {
+		p.srv.log.Warningf("The append-only file %s ended within what was being written when the server stopped (at offset %d: %s). "+
+			"%d bytes with %d commands were cut off from offset %d on, and are kept in %s", c.File, c.Offset, c.What, c.Bytes, c.Commands, c.From, c.Saved)
+	}
+	p.log.Store(l)
+	p.srv.store.SetFeed(l)
+	return nil
+}
+
+// shorten returns a command for the log.
+func shorten(args [][]byte) []byte {
+	b := bytes.Join(args[:min(len(args), 4)], []byte(" "))
+	return b[:min(len(b), 128)]
+}
+
+// replayer is a client that runs what was run before.
+type replayer struct {
+	p    *files
+	lane *lane
+	conn commands.Conn
+}
+
+func (p *files) newReplayer() *replayer {
+	r := &replayer{p: p, lane: newLane(p.srv)}
+	c := &r.conn
+	c.Env, c.Gate, c.Tx, c.Meter = p.srv, r.lane.gate, r.lane.tx, uncounted{}
+	c.Authenticated, c.User, c.Addr = true, "default", "replay"
+	c.BeginBatch()
+	r.lane.gate.Enter()
+	return r
+}
+
+func (r *replayer) end() { r.lane.gate.Leave() }
+
+// uncounted counts nothing: what is replayed was counted before.
+type uncounted struct{}
+
+func (uncounted) Command(int, time.Duration, bool) {}
+func (uncounted) Rejected(int)                     {}
+func (uncounted) ErrorReply(string)                {}
+func (uncounted) Lookups(int64, int64, int64)      {}
+
+// loadRDB loads the RDB file.
+func (p *files) loadRDB(load *progress, size int64) error {
+	start := p.srv.clock.Mono()
+	f, err := p.fs.Open(p.rdbPath())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	load.total.Store(size)
+	if _, err := p.loadFrom(f, size, false, load); err != nil {
+		return fmt.Errorf("loading %s: %w", p.rdbPath(), err)
+	}
+	p.srv.log.Noticef("Done loading RDB, keys loaded: %d, keys expired: %d.", p.mu.loadedKeys, p.mu.expiredAtLoad)
+	p.srv.log.Noticef("DB loaded from disk: %.3f seconds", (p.srv.clock.Mono() - start).Seconds())
+	return nil
+}
+
+// loadFrom reads an RDB file, or the beginning of src, into the store with all processors, and returns how many bytes it
+// took. Keys whose time has come are left out, unless the file is the base of an append-only file, which may go on to
+// delete them.
+func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (int64, error) {
+	srv := p.srv
+	workers := max(runtime.GOMAXPROCS(0)-1, 1)
+	txs := make([]*store.Tx, workers+1)
+	gate := srv.store.NewGate()
+	for i := range txs {
+		txs[i] = srv.store.NewTx()
+		txs[i].Replaying = true
+	}
+	gate.Enter()
+	defer gate.Leave()
+	var expired, loaded atomic.Int64
+	now := srv.clock.NowMs()
+	res, err := rdb.NewReader(src).Load(rdb.Options{
+		Workers: workers, Limits: srv.store.Limits().Codec(), Databases: srv.store.Databases(),
+		NoChecksum: !p.cfg.checksum.Load(),
+		Put: func(worker, db int, key []byte, v codec.Value, at int64, m rdb.Meta) error {
+			if at <= now && !base {
+				expired.Add(1)
+				return nil
+			}
+			tx := txs[worker]
+			tx.BeginAt(db, now)
+			tx.LockKey(key)
+			defer tx.Unlock()
+			if tx.Has(key) {
+				return errors.New("a key that comes twice")
+			}
+			tx.SetValue(key, v, at)
+			switch m.Access {
+			case rdb.Idle:
+				tx.SetIdle(key, int64(min(m.Used, 1<<40)))
+			case rdb.Frequency:
+				tx.SetFrequency(key, uint8(m.Used))
+			}
+			loaded.Add(1)
+			return nil
+		},
+		Function: func(code []byte) error {
+			_, err := srv.scripts.LoadLibrary(code, false)
+			return err
+		},
+		Progress: func(read int64) error {
+			load.done.Store(read)
+			p.logProgress(load)
+			return nil
+		},
+	})
+	p.mu.Lock()
+	p.mu.loadedKeys, p.mu.expiredAtLoad = loaded.Load(), expired.Load()
+	p.mu.Unlock()
+	return res.Size, err
+}
+
+// logProgress logs how far loading is, about every fifth of it and no more often than every few seconds.
+func (p *files) logProgress(load *progress) {
+	now := p.srv.clock.NowMs()
+	last := load.logged.Load()
+	if now-max(last, load.began*1000) < 5000 || !load.logged.CompareAndSwap(last, now) {
+		return
+	}
+	done, of := load.done.Load(), load.total.Load()
+	p.srv.log.Noticef("Loading: %d of %d bytes (%s %%)", done, of, percent(done, of))
+}
+
+// switchLog turns the append-only file on or off, as the parameter says. Turned on, it begins with all data as its base.
+func (p *files) switchLog() error {
+	l := p.log.Load()
+	on := p.cfg.appendOnly.Load()
+	switch {
+	case p.dir == "" || p.loading.Load() != nil || on == (l != nil):
+	case !on:
+		p.running.Add(1)
+		go func() {
+			defer p.running.Done()
+			p.inLane(func(lane commands.Lane) {
+				lane.Tx.Begin(0)
+				lane.Tx.Exclusive(lane.Gate, func() { p.srv.store.SetFeed(nil); p.log.Store(nil) })
+			})
+			if err := l.Close(); err != nil {
+				p.srv.log.Warningf("Closing the append-only file: %v", err)
+			}
+			p.wakeHeld()
+			p.srv.log.Noticef("The append-only file is off")
+		}()
+	default:
+		p.startLog()
+	}
+	return nil
+}
+
+// startLog begins an append-only file with all data as its base. If it cannot be begun now, or fails, tick tries again.
+func (p *files) startLog() {
+	if p.claim("rewrite") != nil {
+		return
+	}
+	go func() {
+		defer p.release()
+		l, r, err := aof.Start(p.logOptions(), p.cfg.rdbPreamble.Load())
+		if err != nil {
+			p.rewrote(nil, err)
+			return
+		}
+		var sn *snapshot
+		p.inLane(func(lane commands.Lane) {
+			sn, err = p.begin(lane, !p.cfg.rdbPreamble.Load(), func() { p.srv.store.SetFeed(l); p.log.Store(l) })
+		})
+		if err == nil {
+			err = r.Write(func(w io.Writer) error { return sn.write(p, w, true, nil) })
+		}
+		if err == nil {
+			err = r.Commit()
+		}
+		if err != nil {
+			p.inLane(func(lane commands.Lane) {
+				lane.Tx.Begin(0)
+				lane.Tx.Exclusive(lane.Gate, func() { p.srv.store.SetFeed(nil); p.log.Store(nil) })
+			})
+			r.Abandon()
+			p.wakeHeld()
+		}
+		p.rewrote(l, err)
+	}()
+}
+
+// Reload implements commands.Persistence. Nobody else runs meanwhile.
+func (s *Server) Reload(l commands.Lane, how commands.Reload) (err error) {
+	p := &s.files
+	what := "save"
+	if how.AOF {
+		what = "rewrite"
+	}
+	if err := p.claim(what); err != nil {
+		return err
+	}
+	defer p.release()
+	s.store.Exclusive(l.Gate, func() {
+		if err = p.reload(l, how); err != nil {
+			s.log.Warningf("DEBUG could not read the data back: %v", err)
+		}
+	})
+	return err
+}
+
+func (p *files) reload(l commands.Lane, how commands.Reload) error {
+	s := p.srv
+	old := p.log.Load()
+	switch {
+	case how.AOF && old == nil:
+		return errNoLog
+	case how.AOF:
+		p.log.Store(nil)
+		if err := old.Close(); err != nil {
+			return err
+		}
+	case !how.NoSave:
+		if err := p.saveAlone(l); err != nil {
+			return err
+		}
+	}
+	s.store.SetFeed(nil)
+	s.store.SetActiveExpire(false)
+	defer s.store.SetActiveExpire(true)
+	if !how.NoFlush {
+		s.scripts.FlushLibraries()
+		l.Tx.Begin(0)
+		l.Tx.LockAll()
+		for n := range s.store.Databases() {
+			l.Tx.Flush(n)
+		}
+		l.Tx.Unlock()
+	}
+	load := &progress{began: s.clock.NowMs() / 1000}
+	if how.AOF {
+		return p.openLog(p.logOptions(), load)
+	}
+	if old != nil {
+		defer s.store.SetFeed(old)
+	}
+	info, err := p.fs.Stat(p.rdbPath())
+	if err != nil {
+		return err
+	}
+	return p.loadRDB(load, info.Size())
+}
