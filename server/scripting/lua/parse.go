@@ -166,14 +166,6 @@ func parseChunk(src, chunk string) (f *funcExpr, err error) {
 			panic(e)
 		}
 	}()
-	if len(src) > 0 && src[0] == '#' {
-		// A first line with '#' is for the system.
-		i := 0
-		for i < len(src) && src[i] != '\n' {
-			i++
-		}
-		src = src[i:]
-	}
 	p := &parser{lexer: lexer{src: src, line: 1, chunk: chunk}}
 	p.next()
 	f = &funcExpr{dots: true}
