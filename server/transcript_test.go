@@ -21,7 +21,7 @@ var transcriptVariants = []struct {
 		"hash-max-listpack-entries", "2", "hash-max-listpack-value", "4",
 		"set-max-intset-entries", "2", "set-max-listpack-entries", "2", "set-max-listpack-value", "4",
 		"zset-max-listpack-entries", "2", "zset-max-listpack-value", "4",
-		"list-max-listpack-size", "2",
+		"list-max-listpack-size", "2", "stream-node-max-entries", "2",
 	}, opts: script.Options{Tuned: true}},
 	{name: "in MULTI", shards: 4, opts: script.Options{WrapMulti: true}},
 }
