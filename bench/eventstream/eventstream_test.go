@@ -298,6 +298,36 @@ func TestLeaseEndsByItself(t *testing.T) {
 	backlog(t, g, eventstream.Backlog{})
 }
 
+// Who lost an event to another worker cannot end the other's lease, nor bury what the other may be about to finish.
+func TestOnlyTheHolderDecides(t *testing.T) {
+	t.Parallel()
+	f := stream(t, eventstream.Retention{})
+	ctx := context.Background()
+	const lease = time.Hour
+	g := f.group(t, "g", eventstream.GroupOptions{Lease: lease})
+	f.publish(t, "a")
+	taken, err := g.Read(ctx, "first", 1, 0)
+	if err != nil || len(taken) != 1 {
+		t.Fatalf("%v, %v", taken, err)
+	}
+	f.age(t, "g", lease, f.held(t, "g", "")...)
+	if c, err := g.Claim(ctx, "second", eventstream.Start, 1); err != nil || len(c.Events) != 1 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if err := g.Bury(ctx, "first", taken[0]); !errors.Is(err, eventstream.ErrLost) {
+		t.Errorf("buried by who lost it: %v", err)
+	}
+	if err := g.GiveBack(ctx, "first", taken[0]); !errors.Is(err, eventstream.ErrLost) {
+		t.Errorf("given back by who lost it: %v", err)
+	}
+	if held := f.held(t, "g", ""); len(held) != 1 || held[0].Consumer != "second" || held[0].RetryCount != 2 || held[0].Idle >= lease {
+		t.Errorf("%+v", held)
+	}
+	if letters, err := g.Dead(ctx, "", 1); err != nil || len(letters) != 0 {
+		t.Errorf("%+v, %v", letters, err)
+	}
+}
+
 func TestFailuresAreCountedAndBuriedOnce(t *testing.T) {
 	t.Parallel()
 	f := stream(t, eventstream.Retention{})
@@ -386,7 +416,7 @@ func TestStoppedWorkerGivesBack(t *testing.T) {
 	f.publish(t, "0", "1", "2", "3", "4", "5")
 	l := newLedger(6)
 	for _, name := range []string{"stopped", "next"} {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		if name == "next" {
 			go func() { <-l.all; cancel() }()
 		}
