@@ -264,3 +264,32 @@ func TestSnapshotUnderLoad(t *testing.T) {
 	close(stop)
 	writers.Wait()
 }
+
+// countingFeed counts units.
+type countingFeed struct{ units int }
+
+func (*countingFeed) EncodeCommand(dst []byte, _ [][]byte) []byte { return append(dst, 'c') }
+func (*countingFeed) EncodeDeletion(dst, _ []byte) []byte         { return append(dst, 'd') }
+func (*countingFeed) EncodeFieldDeletions(dst, _ []byte, _ [][]byte) []byte {
+	return append(dst, 'f')
+}
+func (f *countingFeed) Append(*Unit) { f.units++ }
+
+// TestFeedBeginsBeforeExclusive: who waits for its turn to be alone, while another turns the feed on, is fed.
+func TestFeedBeginsBeforeExclusive(t *testing.T) {
+	s := New(Options{})
+	defer s.Close()
+	feed := &countingFeed{}
+	gate, tx := s.NewGate(), s.NewTx()
+	gate.Enter()
+	tx.Begin(0)
+	s.SetFeed(feed) // as an exclusive operation does that gets its turn first
+	tx.Exclusive(gate, func() {
+		tx.SetText([]byte("k"), []byte("v"), Forever)
+		tx.FeedCommand(0, [][]byte{[]byte("SET")})
+	})
+	gate.Leave()
+	if feed.units != 1 {
+		t.Errorf("fed %d units, want 1", feed.units)
+	}
+}

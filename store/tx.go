@@ -184,7 +184,8 @@ func (tx *Tx) Unlock() {
 // accessible without locking. Begin must have been called.
 func (tx *Tx) Exclusive(own *Gate, f func()) {
 	tx.s.Exclusive(own, func() {
-		tx.LockAll() // the expirer and gates made meanwhile
+		tx.LockAll()               // the expirer and gates made meanwhile
+		tx.feed = tx.s.feed.Load() // another exclusive operation may have come first
 		tx.excl = true
 		defer func() {
 			tx.excl = false
