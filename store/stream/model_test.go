@@ -235,8 +235,10 @@ var limitSets = []Limits{{0, 1}, {0, 3}, {4096, 100}, {60, 0}, {200, 100}, {0, 0
 
 // TestModel does random things to a Stream and to the model.
 func TestModel(t *testing.T) {
+	defer func(n int) { longNodes = n }(longNodes)
 	for i, l := range limitSets {
 		t.Run(fmt.Sprint(l), func(t *testing.T) {
+			longNodes = 2 // so that nodes are cut out of pieces
 			for seed := range uint64(3) {
 				modelRun(t, rand.New(rand.NewPCG(seed, uint64(i))), l, 300)
 			}
@@ -433,6 +435,33 @@ func (m *model) groupStep(t *testing.T, r *rand.Rand, s *Stream, consumers []str
 		mg.pending[id] = p
 		if got, ok := g.Pending(id); !ok || got != (Pending{id, p.delivered, p.count, c}) {
 			t.Fatalf("Pending(%v) = %+v", id, got)
+		}
+	}
+}
+
+// TestClonePieces: nodes of a stream and of its copy, both growing, do not share memory.
+func TestClonePieces(t *testing.T) {
+	defer func(n int) { longNodes = n }(longNodes)
+	longNodes = 0
+	a := New()
+	add := func(s *Stream, from int, text string) {
+		for i := range 10 {
+			s.Append(ID{uint64(from + i), 0}, [][]byte{[]byte("f"), []byte(text)}, Limits{NodeEntries: 2})
+		}
+	}
+	add(a, 1, "both")
+	b := a.Clone()
+	add(a, 11, "aaaa")
+	add(b, 11, "bbbb")
+	for s, text := range map[*Stream]string{a: "aaaa", b: "bbbb"} {
+		it := s.Range(ID{11, 0}, MaxID, false)
+		for n := 0; it.Next(); n++ {
+			if _, v := it.Field(); string(v) != text {
+				t.Errorf("entry %v holds %q, want %q", it.ID(), v, text)
+			}
+		}
+		if err := s.Check(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -257,10 +257,32 @@ func (s *Stream) handOver(p place, lp listpack.Listpack) listpack.Listpack {
 		s.mem += cap(lp)
 		return nil
 	}
-	cut := lp.Clone()
+	cut := s.cut(lp)
 	*s.nodes.val(p) = cut
 	s.mem += cap(cut)
 	return listpack.In(lp)
+}
+
+// Of a long stream, nodes that are full are cut out of larger pieces of memory: the allocator spends 2 % on what it knows of
+// each node, and rounds sizes up. A piece lives as long as any node in it, which does no harm where entries go
+// in the order in which they came.
+const pieceSize = 256 << 10
+
+// longNodes is how many nodes make a stream long. A variable for tests.
+var longNodes = 512
+
+// cut returns a copy of lp without slack.
+func (s *Stream) cut(lp listpack.Listpack) listpack.Listpack {
+	n := len(lp)
+	if s.nodes.n < longNodes || n > pieceSize/32 {
+		return lp.Clone()
+	}
+	if cap(s.piece)-len(s.piece) < n {
+		s.piece = make([]byte, 0, pieceSize)
+	}
+	at := len(s.piece)
+	s.piece = append(s.piece, lp...)
+	return listpack.Listpack(s.piece[at : at+n : at+n])
 }
 
 // nodeOf returns the place of the node that id belongs to; false if all nodes begin after it.

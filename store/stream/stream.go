@@ -45,6 +45,7 @@ type Stream struct {
 	first   ID // of the first live entry
 	deleted ID // the greatest that Delete removed
 	mem     int
+	piece   []byte // what nodes are cut out of; what is used belongs to them
 }
 
 // New returns an empty stream.
@@ -148,7 +149,7 @@ func (s *Stream) Clone() *Stream {
 	c := *s
 	c.nodes = s.nodes.clone()
 	c.groups = names[Group]{}
-	c.mem = 0
+	c.mem, c.piece = 0, nil
 	for i := range c.nodes.blocks {
 		for j, lp := range c.nodes.blocks[i].vals {
 			lp = lp.Clone()
