@@ -4,7 +4,8 @@
 //
 //	Drive        closed-loop raw requests from Sources: single commands (Workloads, TypeWorkloads, ScriptWorkloads,
 //	             StreamWorkloads) and bulk fills
-//	OpenLoop     GETs at a fixed rate, answered or not
+//	OpenLoop     GETs or SETs at a fixed rate, answered or not
+//	Background   what OpenLoop's SETs meet while a server saves all it has in the background
 //	RunPattern   the pattern packages beside this one, through go-redis
 //	Consume      consumers of one group that read and acknowledge the entries of a stream
 //	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply; HandoffStream: from XADD to XREADGROUP

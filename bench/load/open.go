@@ -14,13 +14,16 @@ const openTick = 250 * time.Microsecond
 // maxRate is above what one thread can send.
 const maxRate = 10_000_000
 
-// OpenOptions say how many GETs of the keys of dataset Strings to send, and when.
+// OpenOptions say how many requests on the keys of dataset Strings to send, and when.
 type OpenOptions struct {
-	Clients  int
-	Rate     int // requests per second over all clients
-	Duration time.Duration
-	Keys     uint64
-	Seed     uint64
+	Clients   int
+	Rate      int // requests per second over all clients
+	Duration  time.Duration
+	Until     <-chan struct{} // closed to end before Duration is over; may be nil
+	Keys      uint64
+	Write     bool // SETs instead of GETs,
+	ValueSize int  // of values of so many bytes
+	Seed      uint64
 }
 
 // OpenResult is what OpenLoop has measured.
@@ -34,6 +37,7 @@ type openPlan struct {
 	begin time.Time
 	ticks int
 	rate  int // requests per second
+	until <-chan struct{}
 }
 
 // due returns how many requests are due after n ticks.
@@ -42,7 +46,7 @@ func (p openPlan) due(n int) int { return int(int64(n) * int64(p.rate) / int64(t
 // at returns when tick n is.
 func (p openPlan) at(n int) time.Time { return p.begin.Add(time.Duration(n) * openTick) }
 
-// OpenLoop sends GETs to addr at a fixed rate: requests leave at their times whether or not earlier ones have been
+// OpenLoop sends GETs or SETs to addr at a fixed rate: requests leave at their times whether or not earlier ones have been
 // answered, as those of users do, so a server that stalls is charged with everything that was due meanwhile. It runs for
 // o.Duration and then waits for the replies owed.
 func OpenLoop(ctx context.Context, addr string, o OpenOptions) (*OpenResult, error) {
@@ -57,15 +61,19 @@ func OpenLoop(ctx context.Context, addr string, o OpenOptions) (*OpenResult, err
 	}()
 	var dialer net.Dialer
 	seeds := rng(o.Seed)
+	command := "GET key:%K"
+	if o.Write {
+		command = "SET key:%K %V"
+	}
 	for range o.Clients {
 		c, err := dialer.DialContext(ctx, network(addr), addr)
 		if err != nil {
 			return nil, fmt.Errorf("load: %w", err)
 		}
-		request := newTemplate("GET key:%K", 1, seeds.next(), Shape{Keys: o.Keys})
+		request := newTemplate(command, 1, seeds.next(), Shape{Keys: o.Keys, ValueSize: o.ValueSize})
 		lanes = append(lanes, &openLane{lane: lane{conn: c, src: request}})
 	}
-	plan := openPlan{begin: time.Now(), ticks: int(o.Duration / openTick), rate: o.Rate}
+	plan := openPlan{begin: time.Now(), ticks: int(o.Duration / openTick), rate: o.Rate, until: o.Until}
 	r := &OpenResult{}
 	err := driveSchedule(ctx, lanes, plan, r)
 	r.Elapsed = time.Since(plan.begin)

@@ -82,6 +82,11 @@ func (o *openDriver) run(ctx context.Context) error {
 
 // sendDue sends the requests of all ticks that are past, on one connection after the other.
 func (o *openDriver) sendDue() error {
+	select {
+	case <-o.plan.until:
+		o.plan.ticks = o.tick
+	default:
+	}
 	for o.tick < o.plan.ticks {
 		at, now := o.plan.at(o.tick+1), time.Now()
 		if now.Before(at) {

@@ -57,6 +57,14 @@ func RSS(pid int) (now, peak int64, err error) {
 	return now, peak, err
 }
 
+// ForgetPeak makes the highest resident memory of process pid what it is now.
+func ForgetPeak(pid int) error {
+	if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/clear_refs", []byte("5"), 0); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	return nil
+}
+
 func parseStatus(b []byte, field string) (int64, error) {
 	for line := range bytes.Lines(b) {
 		rest, ok := bytes.CutPrefix(line, []byte(field))

@@ -1,6 +1,6 @@
 // Package spawn starts a Redis-compatible server as a child process on a free loopback port and stops it again.
 //
-// Contract: a Process started is alive and answers PING; it keeps nothing on disk outside the folder it was given;
+// Contract: a Process started is alive, has loaded its data and answers PING; it keeps nothing on disk outside the folder it was given;
 // Stop ends that process by its id and waits for it. Start may be called concurrently; a Process is for one goroutine.
 package spawn
 
@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -27,6 +28,8 @@ const (
 type Process struct {
 	Addr string // host:port
 	PID  int
+	// Took is the time from the start to the first answer to PING that did not say that data were being loaded.
+	Took time.Duration
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has been reaped
@@ -44,20 +47,25 @@ func Have(program string) bool {
 //
 // The port is found by binding and releasing it, so another process can take it in between; Start then tries anew.
 func Start(ctx context.Context, dir string, command []string) (*Process, error) {
+	return StartWith(ctx, dir, command)
+}
+
+// StartWith is Start with options that come after all others: what is said twice counts as said here.
+func StartWith(ctx context.Context, dir string, command []string, options ...string) (*Process, error) {
 	if len(command) == 0 {
 		return nil, errors.New("spawn: empty command")
 	}
 	var err error
 	for range 3 {
 		var p *Process
-		if p, err = start(ctx, dir, command); err == nil || ctx.Err() != nil {
+		if p, err = start(ctx, dir, command, options); err == nil || ctx.Err() != nil {
 			return p, err
 		}
 	}
 	return nil, err
 }
 
-func start(ctx context.Context, dir string, command []string) (*Process, error) {
+func start(ctx context.Context, dir string, command, options []string) (*Process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, fmt.Errorf("spawn: %w", err)
@@ -70,8 +78,10 @@ func start(ctx context.Context, dir string, command []string) (*Process, error) 
 	defer log.Close()
 	args := append(command[1:len(command):len(command)],
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
+	args = append(args, options...)
 	cmd := exec.Command(command[0], args...)
 	cmd.Stdout, cmd.Stderr = log, log
+	begin := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("spawn: %w", err)
 	}
@@ -89,27 +99,34 @@ func start(ctx context.Context, dir string, command []string) (*Process, error) 
 	if err := p.awaitReady(ctx); err != nil {
 		return nil, errors.Join(err, p.Stop())
 	}
+	p.Took = time.Since(begin)
 	return p, nil
 }
 
+// awaitReady returns when the process answers. It may load data for as long as it says so and ctx allows.
 func (p *Process) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
-	defer cancel()
+	patience := time.NewTimer(readyWithin)
+	defer patience.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if ping(ctx, p.Addr) {
+		switch ping(ctx, p.Addr) {
+		case ready:
 			select {
 			case <-p.done: // someone else answered on that port
 			default:
 				return nil
 			}
+		case loading:
+			patience.Reset(readyWithin)
 		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("spawn: %s ended at once: %s", p.cmd.Path, p.lastWords())
 		case <-ctx.Done():
 			return fmt.Errorf("spawn: %s at %s does not answer: %w: %s", p.cmd.Path, p.Addr, ctx.Err(), p.lastWords())
+		case <-patience.C:
+			return fmt.Errorf("spawn: %s at %s does not answer within %v: %s", p.cmd.Path, p.Addr, readyWithin, p.lastWords())
 		case <-tick.C:
 		}
 	}
@@ -157,20 +174,34 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func ping(ctx context.Context, addr string) bool {
+// state is what a server says of itself.
+type state int
+
+const (
+	silent state = iota
+	loading
+	ready
+)
+
+func ping(ctx context.Context, addr string) state {
 	d := net.Dialer{Timeout: time.Second}
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return false
+		return silent
 	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return false
+		return silent
 	}
 	if _, err := c.Write([]byte("*1\r\n$4\r\nPING\r\n")); err != nil {
-		return false
+		return silent
 	}
-	var b [7]byte
-	n, _ := c.Read(b[:])
-	return n == 7 && string(b[:]) == "+PONG\r\n"
+	var b [64]byte
+	switch n, _ := c.Read(b[:]); {
+	case string(b[:n]) == "+PONG\r\n":
+		return ready
+	case strings.HasPrefix(string(b[:n]), "-LOADING "):
+		return loading
+	}
+	return silent
 }

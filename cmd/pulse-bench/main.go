@@ -53,10 +53,10 @@ type config struct {
 	json, md string // files to write
 }
 
-var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry", typesMemorySuite, typesSuite, gcSuite, scriptsSuite, streamsSuite}
+var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry", typesMemorySuite, typesSuite, gcSuite, scriptsSuite, streamsSuite, persistenceSuite}
 
 // scaledSuites are those that --scale makes smaller.
-var scaledSuites = []string{typesMemorySuite, typesSuite, gcSuite, streamsSuite}
+var scaledSuites = []string{typesMemorySuite, typesSuite, gcSuite, streamsSuite, persistenceSuite}
 
 func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	c := &config{}
@@ -74,7 +74,7 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	fs.DurationVar(&c.duration, "duration", time.Second, "length of a round; suite gc takes four times that")
 	fs.Int64Var(&c.requests, "requests", 0, "requests of a round of single commands, instead of a length")
 	fs.IntVar(&c.clients, "clients", 50, "connections")
-	fs.IntVar(&c.pipeline, "pipeline", 16, "requests in flight on a connection, in suites throughput, types, scripts and streams")
+	fs.IntVar(&c.pipeline, "pipeline", 16, "requests in flight on a connection, in suites throughput, types, scripts, streams and persistence")
 	fs.IntVar(&c.threads, "threads", 1, "threads of the client")
 	fs.Uint64Var(&c.keys, "keys", 1_000_000, "distinct keys")
 	fs.Uint64Var(&c.memoryKeys, "memory-keys", 5_000_000, "keys of suite memory")
@@ -143,7 +143,7 @@ func known(name string) bool {
 	_, streamed := load.FindStream(name)
 	_, holding := load.FindHolding(name)
 	row := slices.ContainsFunc(streamRows, func(r streamRow) bool { return r.id == name })
-	return plain || typed || scripted || streamed || holding || row
+	return slices.Contains(persistenceParts, name) || plain || typed || scripted || streamed || holding || row
 }
 
 func main() {

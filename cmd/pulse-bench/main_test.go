@@ -157,6 +157,26 @@ func TestStreamsSuite(t *testing.T) {
 	}
 }
 
+func TestPersistenceSuite(t *testing.T) {
+	if !spawn.Have("redis-server") || runtime.GOOS != "linux" {
+		t.Skip("needs redis-server on PATH and /proc")
+	}
+	var out strings.Builder
+	args := "--spawn --server-a redis-server --suite persistence --scale 0.001 --rounds 1 --duration 20ms --keys 1000 --clients 4"
+	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"SET, appendfsync everysec", "SET, appendfsync always", "BGSAVE under 20k writes/s, slowest reply", "BGSAVE, more memory",
+		"load the RDB file of A", "load the RDB file of B", "load the append-only file of A", "load the append-only file of B"} {
+		if !strings.Contains(out.String(), "persistence  "+name) {
+			t.Errorf("no row %q", name)
+		}
+	}
+	if strings.Contains(out.String(), "Not measured") {
+		t.Error(out.String())
+	}
+}
+
 // What a server does not know is left out with a line, and a server that was there is not weighed.
 func TestWhatCannotRunIsSaid(t *testing.T) {
 	if !spawn.Have("redis-server") {

@@ -62,6 +62,8 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 			err = b.scripts(ctx)
 		case streamsSuite:
 			err = b.streams(ctx)
+		case persistenceSuite:
+			err = b.persistence(ctx)
 		}
 		if err != nil {
 			return &b.report, fmt.Errorf("suite %s: %w", s, err)
@@ -109,6 +111,8 @@ func (b *bench) steps() int {
 			n += b.cfg.rounds * len(b.workloads(s))
 		case streamsSuite:
 			n += b.cfg.rounds * (len(b.workloads(s)) + len(b.streamRows()))
+		case persistenceSuite:
+			n += b.persistenceSteps()
 		case "patterns":
 			for _, p := range load.Patterns {
 				if b.wanted(p.Name) {
