@@ -65,7 +65,8 @@ type keeper struct {
 	sh  *shard
 	ks  *keyspace
 	db  int
-	tx  Tx // to look at values with; never locked
+	pos uint64 // in the index: what lies before is saved
+	tx  Tx     // to look at values with; never locked
 	out []byte
 }
 
@@ -142,17 +143,27 @@ func (sn *Snapshot) Write(emit func(db int, encoded []byte) error) (err error) {
 		}
 	}
 	var buf []byte
-	for _, k := range sn.keeps {
-		for pos, last := uint64(0), false; !last; {
+	for len(sn.keeps) > 0 {
+		// Shards take turns, a database after the other: were one taken again and again, those who wait for its lock would
+		// find it taken whenever they have woken up.
+		db, left := sn.keeps[0].db, sn.keeps[:0]
+		for _, k := range sn.keeps {
+			if k.db != db {
+				left = append(left, k)
+				continue
+			}
 			k.sh.mu.Lock()
 			start := sn.s.clk.Mono()
-			pos, last = k.step(pos)
+			last := k.step()
 			buf, k.out = k.out, buf[:0]
 			if last {
 				k.ks.keep = nil
 			}
 			sn.took(sn.s.clk.Mono() - start)
 			k.sh.mu.Unlock()
+			if !last {
+				left = append(left, k)
+			}
 			give(k.db, buf)
 			for _, c := range sn.filled() {
 				give(c.db, c.bytes)
@@ -162,6 +173,8 @@ func (sn *Snapshot) Write(emit func(db int, encoded []byte) error) (err error) {
 			}
 			runtime.Gosched()
 		}
+		clear(sn.keeps[len(left):])
+		sn.keeps = left
 	}
 	for _, c := range sn.filled() {
 		give(c.db, c.bytes)
@@ -174,12 +187,12 @@ func (sn *Snapshot) Write(emit func(db int, encoded []byte) error) (err error) {
 	return err
 }
 
-// step saves keys from position pos on, whose shard is locked, and returns where to go on.
-func (k *keeper) step(pos uint64) (next uint64, last bool) {
+// step saves the next keys, whose shard is locked, and reports whether they were the last.
+func (k *keeper) step() (last bool) {
 	var buf [64]table.Entry
 	for n := 0; ; n++ {
 		var entries []table.Entry
-		entries, pos, last = k.ks.idx.From(pos, k.ks, buf[:0])
+		entries, k.pos, last = k.ks.idx.From(k.pos, k.ks, buf[:0])
 		for _, e := range entries {
 			k.ks.blocks.Warm(arena.Ref(e.Ref))
 		}
@@ -189,7 +202,7 @@ func (k *keeper) step(pos uint64) (next uint64, last bool) {
 			}
 		}
 		if last || len(k.out) >= stepBytes || n == stepBytes>>9 {
-			return pos, last
+			return last
 		}
 	}
 }
