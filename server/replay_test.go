@@ -24,7 +24,7 @@ var replayFlags = struct {
 	only     *string
 	mode     *string
 }{
-	flags.Int("replay.n", 8000, "requests of TestReplay in each mode"),
+	flags.Int("replay.n", 1500, "requests of TestReplay in each mode"),
 	flags.Uint64("replay.seed", 1, "seed of TestReplay"),
 	flags.String("replay.only", "", "regular expression for the full names of the commands of TestReplay"),
 	flags.String("replay.mode", "", "the only mode of TestReplay"),
@@ -47,9 +47,7 @@ var replayModes = []replayMode{
 	{name: "log rewritten as commands at the end", settings: settings{"appendonly", "yes", "aof-use-rdb-preamble", "no"}, last: []string{"BGREWRITEAOF"}},
 	{name: "log turned on", settings: settings{"appendonly", "no"}, middle: []string{"CONFIG", "SET", "appendonly", "yes"}, after: settings{"appendonly", "yes"}},
 	{name: "log always", settings: settings{"appendonly", "yes", "appendfsync", "always"}},
-	{name: "log reloaded", settings: settings{"appendonly", "yes"}, middle: []string{"DEBUG", "LOADAOF"}},
 	{name: "saved", last: []string{"SAVE"}},
-	{name: "reloaded", middle: []string{"DEBUG", "RELOAD"}, last: []string{"SAVE"}},
 	{name: "read by redis", settings: settings{"appendonly", "yes"}, redis: true},
 	{name: "rewritten, read by redis", settings: settings{"appendonly", "yes"}, middle: []string{"BGREWRITEAOF"}, redis: true},
 	{name: "rewritten as commands, read by redis", settings: settings{"appendonly", "yes", "aof-use-rdb-preamble", "no"}, middle: []string{"BGREWRITEAOF"}, redis: true},
@@ -188,7 +186,9 @@ func (h *replayHost) End() (diffs []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return image.Diff(before, after), nil
+	// What expires meanwhile may be in either.
+	soon := time.Now().Add(time.Minute).UnixMilli()
+	return image.Diff(before.Without(soon), after.Without(soon)), nil
 }
 
 func (h *replayHost) image(dial func() (net.Conn, error), ours bool) (*image.Image, error) {

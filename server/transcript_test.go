@@ -52,3 +52,47 @@ func TestTranscripts(t *testing.T) {
 		})
 	}
 }
+
+// notAcrossRestart are transcripts that another test must do, with the reason.
+var notAcrossRestart = map[string]string{
+	"server/config.txt":     "it says what appendonly is",
+	"hyperloglog/debug.txt": "it adds to sparse values with other parameters than those that it ends with",
+}
+
+// TestTranscriptsAcrossRestart replays the transcripts on servers with an append-only file, one for each, and starts each
+// server again after it: all that the transcript has left is there.
+func TestTranscriptsAcrossRestart(t *testing.T) {
+	if script.Rewriting() {
+		t.Skip("transcripts are recorded")
+	}
+	paths, err := filepath.Glob(filepath.Join("..", "commands", "testdata", "*", "*.txt"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, path := range paths {
+		name := filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
+		if notAcrossRestart[name] != "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, err := script.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &replayHost{t: t, mode: replayMode{settings: settings{"appendonly", "yes", "appendfsync", "no"}}}
+			if err := h.Begin(0, nil); err != nil {
+				t.Fatal(err)
+			}
+			defer h.close()
+			f.Run(t, h.Dial, script.Options{Proto: f.Protocols[0]})
+			diffs, err := h.End()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range diffs {
+				t.Errorf("after the restart: %s", d)
+			}
+		})
+	}
+}

@@ -183,6 +183,14 @@ func (im *Image) database(c *Conn, db int, o Options) error {
 				return strings.HasPrefix(field, "radix-tree-") || field == "seen-time" || field == "active-time" ||
 					!o.Ours && (field == "lag" || field == "entries-read")
 			})
+		case "zset":
+			for i := 1; i < len(v.Elems); i += 2 {
+				// 7.0 prints 17 digits.
+				if f, err := strconv.ParseFloat(string(v.Elems[i].Str), 64); err == nil {
+					v.Elems[i].Str = strconv.AppendFloat(nil, f, 'g', -1, 64)
+				}
+			}
+			k.Value = text(v, nil)
 		default:
 			k.Value = text(v, nil)
 		}
