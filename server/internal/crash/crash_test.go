@@ -17,6 +17,7 @@ var (
 	cycles   = flag.Int("crash.cycles", 4, "kills of TestKill for each policy")
 	seed     = flag.Uint64("crash.seed", 1, "seed")
 	load     = flag.Duration("crash.load", 150*time.Millisecond, "about how long there is load before a kill")
+	saves    = flag.Int("crash.snapshots", 6, "snapshots of TestBank")
 	onRedis  = flag.Bool("crash.redis", false, "the same with a redis-server, whose losses are reported")
 	binaries = struct {
 		sync.Once
@@ -88,6 +89,33 @@ func TestKill(t *testing.T) {
 			t.Logf("redis-server: %v, %v", r, err)
 			for _, f := range r.Findings {
 				t.Logf("redis-server: %s", f)
+			}
+		})
+	}
+}
+
+// TestBank reads snapshots that were taken under load with a redis-server: no transfer is in them by half.
+func TestBank(t *testing.T) {
+	reader, err := oracle.Path()
+	if err != nil {
+		t.Skip(err)
+	}
+	servers := map[string]string{"pulse": pulse(t)}
+	if *onRedis {
+		servers["redis"] = reader
+	}
+	for name, binary := range servers {
+		t.Run(name, func(t *testing.T) {
+			r, err := Bank(BankOptions{Binary: binary, Reader: reader, Dir: t.TempDir(), Snapshots: *saves, Seed: *seed})
+			t.Log(r)
+			for _, f := range r.Findings {
+				t.Error(f)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Moving < r.Snapshots/2 {
+				t.Errorf("only %d of %d snapshots differ from the one before: there was no load", r.Moving, r.Snapshots)
 			}
 		})
 	}
