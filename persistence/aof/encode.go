@@ -86,8 +86,8 @@ func appendUnit(dst []byte, u *store.Unit, db int) ([]byte, int) {
 // crash; and commands outside of frames come from another server. A frame of no length says what is durable and nothing
 // else.
 const (
-	headerStart = "#PULSE "
-	headerLen   = len(headerStart) + 8 + 1 + 8 + 1 + 12 + 1 + 8 + 2
+	headerStart = "#PULSE " // 7 bytes
+	headerLen   = 7 + 8 + 1 + 8 + 1 + 12 + 1 + 8 + 2
 
 	maxFrame = 1<<32 - 1
 )

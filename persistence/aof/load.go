@@ -30,6 +30,8 @@ type Report struct {
 	Bytes    int64
 	Commands int64
 	Cut      *Cut // nil if the end was as it should be
+
+	said bool // the last file ends with a frame that calls all of it durable
 }
 
 // Cut is the end of a file that was taken off because it was not written to the end.
@@ -45,15 +47,20 @@ type Cut struct {
 // would take in.
 func Exists(o Options) (bool, error) {
 	n := names{o.Dir, o.Name}
-	for _, path := range []string{n.manifest(), filepath.Join(filepath.Dir(o.Dir), o.Name)} {
-		switch info, err := o.FS.Stat(path); {
-		case err == nil && info.Mode().IsRegular():
-			return true, nil
-		case err != nil && !errors.Is(err, fs.ErrNotExist) && !notDir(err):
-			return false, err
-		}
+	switch info, err := o.FS.Stat(filepath.Join(filepath.Dir(o.Dir), o.Name)); {
+	case err == nil && info.Mode().IsRegular():
+		return true, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !notDir(err):
+		return false, err
 	}
-	left, err := strays(o.FS, n)
+	m, err := readManifest(o.FS, n)
+	switch {
+	case err != nil && !notDir(err):
+		return false, err
+	case !m.empty():
+		return true, nil
+	}
+	left, err := strays(o.FS, n, m)
 	if err == nil && len(left) > 0 {
 		return false, fmt.Errorf("%s has files of an append-only file (%s) but no manifest", n.dir, strings.Join(left, ", "))
 	}
@@ -62,8 +69,8 @@ func Exists(o Options) (bool, error) {
 
 func notDir(err error) bool { return strings.Contains(err.Error(), "not a directory") }
 
-// strays returns the names of files that look like parts of the log.
-func strays(fsys vfs.FS, n names) (out []string, err error) {
+// strays returns the names of files that look like parts of the log and are not to be removed.
+func strays(fsys vfs.FS, n names, m *manifest) (out []string, err error) {
 	list, err := fsys.ReadDir(n.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -71,7 +78,8 @@ func strays(fsys vfs.FS, n names) (out []string, err error) {
 	for _, e := range list {
 		name := e.Name()
 		if strings.HasPrefix(name, n.stem+".") && (strings.HasSuffix(name, ".incr.aof") || strings.HasSuffix(name, ".base.rdb") || strings.HasSuffix(name, ".base.aof")) {
-			if info, err := e.Info(); err == nil && info.Size() > 0 {
+			// An increment without units may be from a start that was not finished.
+			if info, err := e.Info(); err == nil && info.Size() > headerLen && !m.drops(name) {
 				out = append(out, name)
 			}
 		}
@@ -95,25 +103,44 @@ func Open(o Options, ld Loader) (*Log, *Report, error) {
 	if m, err = takeIn(o.FS, n, m); err != nil {
 		return nil, nil, err
 	}
-	rep := &Report{Existed: m != nil}
-	if m == nil {
-		if left, err := strays(o.FS, n); err != nil || len(left) > 0 {
+	rep := &Report{Existed: !m.empty()}
+	if m.empty() {
+		if left, err := strays(o.FS, n, m); err != nil || len(left) > 0 {
 			return nil, nil, errors.Join(err, fmt.Errorf("%s has files of an append-only file (%s) but no manifest", n.dir, strings.Join(left, ", ")))
 		}
-		m = &manifest{}
+		if m == nil {
+			m = &manifest{}
+		}
 	}
 	sizes := map[string]int64{}
 	if err := load(o, n, m, ld, rep, sizes); err != nil {
 		return nil, rep, err
 	}
-	l, err := open(o, m, sizes)
+	l, err := open(o, m, sizes, rep.said)
 	if err != nil {
 		return nil, rep, err
 	}
+	removeTemporary(o.FS, n)
 	l.manifest.Lock()
 	l.collect()
 	l.manifest.Unlock()
 	return l, rep, nil
+}
+
+// removeTemporary takes away what was not finished when the server stopped.
+func removeTemporary(fsys vfs.FS, n names) {
+	list, err := fsys.ReadDir(n.dir)
+	if err != nil {
+		return
+	}
+	for _, e := range list {
+		name := e.Name()
+		for _, prefix := range []string{"temp-rewriteaof-" + n.stem + ".", "temp_" + n.stem + "."} {
+			if strings.HasPrefix(name, prefix) && e.Type().IsRegular() {
+				_ = fsys.Remove(n.path(name)) // it is only in the way
+			}
+		}
+	}
 }
 
 // takeIn makes the single file of a Redis before 7 the base of a log: the manifest is written first, then the file is
@@ -125,8 +152,11 @@ func takeIn(fsys vfs.FS, n names, m *manifest) (*manifest, error) {
 		return m, nil
 	}
 	switch {
-	case m == nil:
-		m = &manifest{base: &file{n.stem, 1, base}}
+	case m.empty():
+		if m == nil {
+			m = &manifest{}
+		}
+		m.base = &file{n.stem, 1, base}
 		if err := m.write(fsys, n); err != nil {
 			return nil, err
 		}
@@ -162,7 +192,7 @@ func load(o Options, n names, m *manifest, ld Loader, rep *Report, sizes map[str
 	for i, f := range files {
 		last := true
 		for _, g := range files[i+1:] {
-			last = last && sizes[g.name] == 0
+			last = last && (sizes[g.name] == 0 || g.typ == incr && sizes[g.name] == headerLen)
 		}
 		progress := func(n int64) {
 			if ld.Progress != nil {
@@ -173,7 +203,8 @@ func load(o Options, n names, m *manifest, ld Loader, rep *Report, sizes map[str
 		var d *Damage
 		if errors.As(err, &d) {
 			err = d
-			if last {
+			// A base is complete before a manifest names it; what is damaged in one of our own was not left so by a crash.
+			if last && !(f.typ == base && d.framed) {
 				err = repair(o, n, d, rep)
 				if rep.Cut != nil {
 					sizes[f.name] = rep.Cut.From
@@ -197,7 +228,8 @@ func loadFile(o Options, n names, f file, size int64, ld Loader, rep *Report, pr
 		return err
 	}
 	defer src.Close()
-	r := &reader{name: f.name, src: src}
+	rep.said = false
+	r := &reader{name: f.name, src: src, size: size}
 	if err := r.need(len(magic)); err != nil && err != errShort {
 		return err
 	}
@@ -212,9 +244,13 @@ func loadFile(o Options, n names, f file, size int64, ld Loader, rep *Report, pr
 		if _, err := src.Seek(took, io.SeekStart); err != nil {
 			return err
 		}
-		r = &reader{name: f.name, src: src, off: took, good: took}
+		r = &reader{name: f.name, src: src, size: size, off: took, good: took, foreign: true}
+	} else {
+		r.foreign = len(r.win) > 0 && r.win[0] == '*'
 	}
-	return r.replay(ld.Command, rep, progress)
+	err = r.replay(ld.Command, rep, progress)
+	rep.said = r.said
+	return err
 }
 
 // magic is what RDB files begin with.
@@ -325,7 +361,7 @@ type tail struct {
 // place was on the disk.
 func lookAtTail(f io.ReaderAt, d *Damage, size int64) (t tail, err error) {
 	zeros, durable := true, int64(0)
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, min(1<<20, size-d.cut))
 	var o batch
 	for at, first := d.cut, true; at < size; first = false {
 		n, err := f.ReadAt(buf[:min(int64(len(buf)), size-at)], at)

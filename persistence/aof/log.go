@@ -110,6 +110,7 @@ type Log struct {
 		*manifest
 	}
 	rewriting atomic.Bool
+	on        atomic.Bool // it is what a start would load; a log of Start becomes that with its first base
 
 	wake    chan struct{} // to the goroutine that syncs
 	stop    chan struct{}
@@ -128,8 +129,9 @@ type target struct {
 // maxPutOff is how long everysec puts off writing while an fsync is under way; after that clients wait for it.
 const maxPutOff = 2 * time.Second
 
-// open makes a log that appends to the last increment of m, or to a new one.
-func open(o Options, m *manifest, sizes map[string]int64) (*Log, error) {
+// open makes a log that appends to the last increment of m, or to a new one. said tells that the last increment ends with
+// a frame that calls all of it durable.
+func open(o Options, m *manifest, sizes map[string]int64, said bool) (*Log, error) {
 	l := newLog(o, m)
 	total := int64(0)
 	for _, n := range sizes {
@@ -145,11 +147,15 @@ func open(o Options, m *manifest, sizes map[string]int64) (*Log, error) {
 			return nil, err
 		}
 		t = &target{f: f, name: name, size: sizes[name]}
-		if err := f.SyncData(); err != nil {
+		if said {
+			t.said = t.size
+		}
+		if err := t.begin(); err != nil {
 			f.Close()
 			return nil, err
 		}
-		t.durable = t.size
+		l.size.Add(t.size - sizes[name])
+		l.baseSize.Store(l.size.Load())
 	} else {
 		var err error
 		if t, err = l.addIncrement(); err != nil {
@@ -157,9 +163,46 @@ func open(o Options, m *manifest, sizes map[string]int64) (*Log, error) {
 		}
 	}
 	l.io.cur = t
+	l.on.Store(true)
 	l.start()
 	return l, nil
 }
+
+// begin syncs an increment before anything is appended to it, and ends what there is with a frame that calls it durable:
+// so whatever comes behind is known to stand where a frame should, even if its own header did not reach the disk.
+func (t *target) begin() error {
+	if err := t.f.SyncData(); err != nil {
+		return err
+	}
+	t.durable = t.size
+	if t.size > 0 && t.said == t.size {
+		return nil
+	}
+	if err := t.say(); err != nil {
+		return err
+	}
+	return t.f.SyncData()
+}
+
+// say ends an increment with a frame that calls all of it durable, which it must be. After an error it is as before,
+// unless that was impossible: errors.Is(err, errTail).
+func (t *target) say() error {
+	var frame [headerLen]byte
+	h := header{durable: t.durable}
+	h.put(frame[:], t.size)
+	if _, err := t.f.Write(frame[:]); err != nil {
+		if cut := t.f.Truncate(t.size); cut != nil {
+			return errors.Join(errTail, err, cut)
+		}
+		return err
+	}
+	t.size += headerLen
+	t.said = t.size
+	return nil
+}
+
+// errTail says that a part of what could not be written is at the end of a file.
+var errTail = errors.New("the end of the file cannot be taken back")
 
 func newLog(o Options, m *manifest) *Log {
 	l := &Log{o: o, names: names{o.Dir, o.Name}, wake: make(chan struct{}, 1), stop: make(chan struct{})}
@@ -182,17 +225,34 @@ func (l *Log) addIncrement() (*target, error) {
 	m := l.manifest.clone()
 	seq := m.nextIncr()
 	name := l.names.incr(seq)
-	f, err := l.o.FS.OpenFile(l.names.path(name), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC, 0o644)
+	t, err := newTarget(l.o.FS, l.names, name)
 	if err != nil {
 		return nil, err
 	}
 	m.incrs = append(m.incrs, file{name, seq, incr})
 	if err := m.write(l.o.FS, l.names); err != nil {
-		f.Close()
+		t.f.Close()
 		return nil, err
 	}
 	l.manifest.manifest = m
-	return &target{f: f, name: name}, nil
+	l.size.Add(t.size)
+	return t, nil
+}
+
+// newTarget makes an increment without units.
+func newTarget(fsys vfs.FS, n names, name string) (*target, error) {
+	f, err := fsys.OpenFile(n.path(name), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{f: f, name: name}
+	if err := t.begin(); err != nil {
+		f.Close()
+		_ = fsys.Remove(n.path(name)) // it is in no manifest
+		return nil, err
+	}
+	t.durable = t.size
+	return t, nil
 }
 
 // Append implements store.Feed.
@@ -221,11 +281,16 @@ func (l *Log) Append(u *store.Unit) {
 // Position returns the position of what was appended last.
 func (l *Log) Position() int64 { return l.appended.Load() }
 
-// Holds reports whether answers wait for Synced: the policy is always.
-func (l *Log) Holds() bool { return Policy(l.policy.Load()) == Always }
+// Holds reports whether answers wait for Synced: the policy is always, and the log is one that a start would load.
+func (l *Log) Holds() bool { return Policy(l.policy.Load()) == Always && l.on.Load() }
 
-// Synced returns the position up to which everything is durable.
-func (l *Log) Synced() int64 { return l.synced.Load() }
+// Synced returns the position up to which everything is durable: 0 as long as a start would not load this log.
+func (l *Log) Synced() int64 {
+	if !l.on.Load() {
+		return 0
+	}
+	return l.synced.Load()
+}
 
 // Flush is called before an answer is sent. With always it has another goroutine sync, which calls Durable; otherwise it
 // gives what was appended to the system, unless the disk is too busy or does not take it.
@@ -279,7 +344,9 @@ func (l *Log) write() (ok bool) {
 		if !l.put(buf) {
 			b.Lock()
 			l.io.spare = nil
-			b.buf = append(buf, unframed(b.buf)...)
+			if len(buf) > 0 {
+				b.buf = append(buf, unframed(b.buf)...)
+			}
 			b.Unlock()
 			return false
 		}
@@ -362,9 +429,9 @@ func (l *Log) healed() {
 	}
 }
 
-// Err returns why the log does not take what is appended, nil if it does.
+// Err returns why the log does not take what is appended, nil if it does, or if nobody counts on it yet.
 func (l *Log) Err() error {
-	if e := l.lastError.Load(); e != nil {
+	if e := l.lastError.Load(); e != nil && l.on.Load() {
 		return *e
 	}
 	return nil
@@ -421,10 +488,13 @@ func (l *Log) Pending() (bytes, delayed int64) {
 	return l.appended.Load() - l.written.Load(), l.delayed.Load()
 }
 
-// SetPolicy replaces the policy.
+// SetPolicy replaces the policy. Answers that wait do so no longer, unless it is always.
 func (l *Log) SetPolicy(p Policy) {
 	l.policy.Store(int32(p))
 	l.nudge()
+	if l.o.Durable != nil {
+		l.o.Durable()
+	}
 }
 
 // SetStamps turns time stamps on or off.

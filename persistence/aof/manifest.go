@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -102,6 +103,19 @@ func (m *manifest) all() []file {
 		out = append(out, *m.base)
 	}
 	return append(out, m.incrs...)
+}
+
+// empty reports whether there is no log: no file holds data.
+func (m *manifest) empty() bool { return m == nil || m.base == nil && len(m.incrs) == 0 }
+
+// holds reports whether a file of that name holds data.
+func (m *manifest) holds(name string) bool {
+	return slices.ContainsFunc(m.all(), func(f file) bool { return f.name == name })
+}
+
+// drops reports whether a file of that name is to be removed.
+func (m *manifest) drops(name string) bool {
+	return m != nil && slices.ContainsFunc(m.history, func(f file) bool { return f.name == name })
 }
 
 // format writes the manifest as Redis does.

@@ -59,6 +59,9 @@ func (b *batch) each(f func(args [][]byte) error) error {
 	return nil
 }
 
+// arg returns an argument by its index.
+func (b *batch) arg(i int) []byte { return b.mem[b.args[i].from:b.args[i].to] }
+
 // batchBytes is how much a batch holds, about.
 const batchBytes = 256 << 10
 
@@ -67,10 +70,15 @@ type reader struct {
 	name   string
 	src    io.Reader
 	win    []byte // what was read and not used
-	spare  []byte
-	off    int64 // of the first byte of win
+	size   int64  // of the file, about: memory is not taken for more
+	off    int64  // of the first byte of win
 	end    bool
 	framed bool // the last thing read was a frame of ours
+	said   bool // and one that called all of the file durable
+	// foreign tells that the file did not begin with a line of its own: it is from Redis, which passes over any line that
+	// begins with #. ours tells that there was a frame: what is not in one comes from another server. fresh tells that there
+	// was nothing since: the other server begins with a SELECT, in a transaction or not.
+	foreign, ours, fresh bool
 
 	out   *batch
 	multi struct {
@@ -91,9 +99,9 @@ func (r *reader) need(n int) error {
 			return errShort
 		}
 		// At most as much again as there is, so that a length in the file is not what memory is taken for.
-		chunk := max(64<<10, min(n-len(r.win), len(r.win)))
+		chunk := max(int(min(64<<10, r.size+1)), min(n-len(r.win), len(r.win)))
 		if cap(r.win)-len(r.win) < chunk {
-			grown := make([]byte, len(r.win), max(1<<20, len(r.win)+chunk))
+			grown := make([]byte, len(r.win), max(int(min(1<<20, r.size)), len(r.win)+chunk))
 			copy(grown, r.win)
 			r.win = grown
 		}
@@ -144,7 +152,6 @@ func (r *reader) next() error {
 	case '#':
 		err = r.annotation()
 	case '*':
-		r.framed = false
 		err = r.plain()
 	default:
 		return r.damage(fmt.Sprintf("a command begins with *, not with %q", r.win[0]))
@@ -168,18 +175,38 @@ func (r *reader) annotation() error {
 	if bytes.HasPrefix([]byte(headerStart), r.win[:min(len(r.win), n)]) {
 		return r.frame()
 	}
-	r.framed = false
 	if err := r.need(maxLine); err != nil && err != errShort {
 		return err
 	}
 	switch i := bytes.IndexByte(r.win[:min(len(r.win), maxLine)], '\n'); {
+	case i >= 0 && !isStamp(r.win[:i+1]) && (r.ours || !r.foreign):
+		// It may have been the header of a frame.
+		d := r.damage("an annotation is neither a frame nor a time")
+		d.framed = true
+		return d
 	case i >= 0:
 		r.skip(i + 1)
+		r.said = false
 		return nil
 	case len(r.win) < maxLine:
 		return r.short(errShort, "an annotation is cut off")
 	}
 	return r.damage("an annotation is too long")
+}
+
+// isStamp reports whether a line is an annotation of Redis: #TS: and a number.
+func isStamp(line []byte) bool {
+	digits, ok := bytes.CutPrefix(line, []byte("#TS:"))
+	digits, end := bytes.CutSuffix(digits, []byte("\r\n"))
+	if !ok || !end || len(digits) == 0 {
+		return false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *reader) frame() error {
@@ -212,25 +239,33 @@ func (r *reader) frame() error {
 	if r.multi.open {
 		return r.damage("a frame holds a transaction that is not finished")
 	}
+	r.ours, r.fresh, r.said = true, true, h.length == 0 && h.durable == r.off
 	r.skip(whole)
 	return nil
 }
 
 // plain reads a command outside of frames.
 func (r *reader) plain() error {
-	for want := 1; ; want = max(want, len(r.win)) + 1 {
-		if err := r.need(want); err != nil {
-			return r.short(err, "a command is cut off")
-		}
+	for {
+		mark := len(r.out.args)
 		n, err := r.one(r.win)
-		switch err {
-		case nil:
+		switch {
+		case err == nil && r.fresh && !(r.multi.open && len(r.out.args) == mark) && !(len(r.out.args)-mark == 2 && isWord(r.out.arg(mark), "select")):
+			d := r.damage("a command without a frame follows one")
+			d.framed = true
+			return d
+		case err == nil:
+			r.fresh = r.fresh && len(r.out.args) == mark
 			r.skip(n)
+			r.framed, r.said = false, false
 			return nil
-		case errShort:
-			want = max(want, n-1) // as many as it is known to have
-		default:
+		case err != errShort:
 			return r.damage(err.Error())
+		}
+		// As many as it is known to have, and so many that a long command is not looked at too often.
+		have := len(r.win)
+		if err := r.need(max(n, 2*have)); err != nil && (err != errShort || len(r.win) == have) {
+			return r.short(err, "a command is cut off")
 		}
 	}
 }

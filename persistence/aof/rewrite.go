@@ -2,9 +2,13 @@ package aof
 
 import (
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/streampulse/pulse/internal/vfs"
 )
 
 // Rewrite is the writing of a new base under way.
@@ -24,10 +28,15 @@ type Rewrite struct {
 	temp string
 	size int64
 	rdb  bool
+
+	first  bool      // of Start
+	before *manifest // then: what there was before, nil for none
+	turned bool
 }
 
 // Start makes a log for data that were not logged before. The first rewrite is under way, and its instant is when the log
-// becomes the store's feed; until it is committed the files that may be there from another time stay as they are.
+// becomes the store's feed; until it is committed the files that may be there from another time stay as they are, and the
+// manifest calls the new ones history: a start removes them.
 func Start(o Options, rdb bool) (*Log, *Rewrite, error) {
 	n := names{o.Dir, o.Name}
 	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
@@ -36,42 +45,72 @@ func Start(o Options, rdb bool) (*Log, *Rewrite, error) {
 	if err := o.FS.SyncDir(filepath.Dir(o.Dir)); err != nil {
 		return nil, nil, err
 	}
-	m, err := readManifest(o.FS, n)
+	before, err := readManifest(o.FS, n)
 	if err != nil {
 		return nil, nil, err
 	}
-	if m == nil {
-		m = &manifest{}
+	m := &manifest{}
+	if before != nil {
+		m = before.clone()
 	}
+	r := &Rewrite{seq: m.nextBase(), rdb: rdb, first: true, before: before, turned: true}
+	r.name = n.base(r.seq, rdb)
+	r.temp = "temp-rewriteaof-" + r.name
 	seq := m.nextIncr()
+	pending := m.clone()
+	pending.history = append(pending.history, file{r.name, r.seq, history}, file{n.incr(seq), seq, history})
+	if err := pending.write(o.FS, n); err != nil {
+		return nil, nil, err
+	}
+	if r.next, err = newTarget(o.FS, n, n.incr(seq)); err != nil {
+		return nil, nil, errors.Join(err, r.restore(o.FS, n))
+	}
 	for _, f := range m.all() {
 		f.typ = history
 		m.history = append(m.history, f)
 	}
-	base := m.nextBase()
 	m.base, m.incrs = nil, []file{{n.incr(seq), seq, incr}}
-	f, err := o.FS.Create(n.path(n.incr(seq)))
-	if err != nil {
-		return nil, nil, err
-	}
 	l := newLog(o, m)
-	l.io.cur = &target{f: f, name: n.incr(seq)}
+	r.l, l.io.cur = l, r.next
+	l.size.Store(r.next.size)
 	l.rewriting.Store(true)
 	l.start()
-	r := &Rewrite{l: l, next: l.io.cur, name: n.base(base, rdb), seq: base, rdb: rdb}
-	r.temp = "temp-rewriteaof-" + r.name
 	return l, r, nil
 }
 
-// Abandon ends a log of Start that could not be committed, and takes its files away.
+// restore puts the manifest back that there was before Start.
+func (r *Rewrite) restore(fsys vfs.FS, n names) error {
+	if r.before != nil {
+		return r.before.write(fsys, n)
+	}
+	if err := fsys.Remove(n.manifest()); err != nil {
+		return err
+	}
+	return fsys.SyncDir(n.dir)
+}
+
+// Abandon ends a log of Start that could not be committed, and takes its files away, unless there is a manifest that
+// names them all the same: writing it has failed at the very end.
 func (r *Rewrite) Abandon() {
 	l := r.l
 	r.discard()
 	close(l.stop)
 	l.stopped.Wait()
+	l.io.Lock()
+	defer l.io.Unlock()
 	_ = l.io.cur.f.Close() // it goes
-	if err := l.o.FS.Remove(l.names.path(l.io.cur.name)); err != nil {
-		l.logf('W', "Append-only file: removing %s: %v", l.io.cur.name, err)
+	m, err := readManifest(l.o.FS, l.names)
+	if err != nil || m != nil && m.holds(l.io.cur.name) {
+		return
+	}
+	for _, name := range []string{l.io.cur.name, r.name} {
+		if err := l.o.FS.Remove(l.names.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			l.logf('W', "Append-only file: removing %s: %v", name, err)
+			return // the manifest tells the next start to do that
+		}
+	}
+	if err := r.restore(l.o.FS, l.names); err != nil {
+		l.logf('W', "Append-only file: the manifest still names files that are gone: %v", err)
 	}
 }
 
@@ -113,9 +152,11 @@ func (r *Rewrite) Turn() {
 	}
 	b.next, b.after = r.next, nil
 	b.db, b.second = -1, 0
+	r.turned = true
 }
 
-// Write makes the new base out of what write writes, and makes it durable.
+// Write makes the new base out of what write writes, and makes it durable. A base of commands is written in whole
+// commands, with every call.
 func (r *Rewrite) Write(write func(w io.Writer) error) error {
 	l := r.l
 	path := l.names.path(r.temp)
@@ -124,7 +165,11 @@ func (r *Rewrite) Write(write func(w io.Writer) error) error {
 		return err
 	}
 	counted := &counter{w: f}
-	err = write(counted)
+	if r.rdb {
+		err = write(counted)
+	} else {
+		err = write(&framer{to: counted})
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -146,6 +191,28 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// framer writes what it is given as frames.
+type framer struct {
+	to  *counter
+	buf []byte
+}
+
+func (w *framer) Write(b []byte) (int, error) {
+	switch n := int64(len(b)); {
+	case n == 0:
+		return 0, nil
+	case n > maxFrame:
+		return 0, fmt.Errorf("a frame cannot hold %d bytes", n)
+	}
+	w.buf = append(append(w.buf[:0], make([]byte, headerLen)...), b...)
+	h := header{length: int64(len(b)), sum: crc32.Checksum(b, castagnoli)}
+	h.put(w.buf, w.to.n)
+	if _, err := w.to.Write(w.buf); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
 // Commit puts the new base into the place of the old base and of the increments before the instant.
 func (r *Rewrite) Commit() error {
 	l := r.l
@@ -155,6 +222,9 @@ func (r *Rewrite) Commit() error {
 	l.io.Lock()
 	whole := l.write()
 	l.io.Unlock()
+	if r.first && !whole {
+		return fmt.Errorf("%s cannot be written", r.next.name)
+	}
 	fsys := l.o.FS
 	if err := fsys.Rename(l.names.path(r.temp), l.names.path(r.name)); err != nil {
 		r.discard()
@@ -200,6 +270,7 @@ func (r *Rewrite) Commit() error {
 	}
 	l.size.Store(size)
 	l.baseSize.Store(size)
+	l.on.Store(true)
 	l.collect()
 	return nil
 }
@@ -232,9 +303,13 @@ func (l *Log) leaveBehind() {
 	l.logf('N', "Append-only file: it goes on in %s", l.io.cur.name)
 }
 
-// Abort gives the rewrite up. What has been appended since the instant stays where it is, in the new increment.
+// Abort gives the rewrite up. What has been appended since the instant stays where it is, in the new increment; if there
+// was none, that remains empty.
 func (r *Rewrite) Abort() {
 	r.discard()
+	if !r.turned {
+		_ = r.next.f.Close() // nothing is lost with it
+	}
 	r.l.rewriting.Store(false)
 }
 

@@ -2,6 +2,7 @@ package aof
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -112,18 +113,15 @@ func (l *Log) sayDurable() {
 	if cur.size == 0 || cur.said == cur.size {
 		return
 	}
-	var frame [headerLen]byte
-	h := header{durable: cur.durable}
-	h.put(frame[:], cur.size)
-	n, err := cur.f.Write(frame[:])
-	if err != nil {
-		l.undo(cur, err)
-		return
+	switch err := cur.say(); {
+	case err == nil:
+		l.size.Add(headerLen)
+		l.sync()
+	case errors.Is(err, errTail):
+		l.io.lost = true
+		l.fail(fmt.Errorf("writing to %s: %w", cur.name, err))
 	}
-	cur.size += int64(n)
-	cur.said = cur.size
-	l.size.Add(int64(n))
-	l.sync()
+	// Otherwise the file is as it was: nothing of anybody's is missing, and the next second brings another attempt.
 }
 
 // ErrUnwritten says that a log was closed though it could not be written to the end.
