@@ -118,6 +118,8 @@ type Insight interface {
 	PurgeMemory()
 	// AllocatorReport is a text for developers.
 	AllocatorReport() string
+	// ChangeReplicationID draws a new name for the history of the data.
+	ChangeReplicationID()
 	// Version is the server's own version, RedisVersion the one it is compatible with.
 	Version() string
 }

@@ -107,6 +107,7 @@ func (h *harness) Patterns() int                              { return 0 }
 func (h *harness) WriteInfo(io.Writer, *store.Tx, []string)   {}
 func (h *harness) MemoryReport(*store.Tx) MemoryReport        { return MemoryReport{Used: 1 << 20} }
 func (h *harness) PurgeMemory()                               {}
+func (h *harness) ChangeReplicationID()                       {}
 func (h *harness) AllocatorReport() string                    { return "test" }
 func (h *harness) Version() string                            { return "test" }
 func (h *harness) Detach(c *Conn, f func(l Lane) []byte) {

@@ -35,6 +35,7 @@ type Reload struct {
 	AOF     bool
 	NoSave  bool // they are not written before
 	NoFlush bool // nor dropped
+	Merge   bool // keys that are there already are replaced, instead of being an error
 }
 
 func save(c *Call) error {

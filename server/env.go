@@ -75,6 +75,12 @@ func (s *Server) SleepForDebug(d time.Duration) {
 	}
 }
 
+// ChangeReplicationID implements commands.Insight.
+func (s *Server) ChangeReplicationID() {
+	id := newRunID()
+	s.replID.Store(&id)
+}
+
 func newRunID() string {
 	b := make([]byte, 20)
 	_, _ = rand.Read(b) // never fails

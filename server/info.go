@@ -231,7 +231,7 @@ func (r *infoReport) replication() {
 	r.field("role", "master")
 	r.zeros("connected_slaves")
 	r.field("master_failover_state", "no-failover")
-	r.field("master_replid", r.s.runID)
+	r.field("master_replid", *r.s.replID.Load())
 	r.field("master_replid2", strings.Repeat("0", 40))
 	r.zeros("master_repl_offset")
 	r.field("second_repl_offset", -1)

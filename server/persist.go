@@ -81,8 +81,10 @@ type rewritten struct {
 // progress of what is loaded at the start.
 type progress struct {
 	began       int64 // Unix seconds
+	merge       bool  // keys that are there are replaced
 	done, total atomic.Int64
 	logged      atomic.Int64
+	broken      atomic.Bool // the server ends instead
 }
 
 func (p *files) init(s *Server, o *Options) {
@@ -198,7 +200,7 @@ func (s *Server) LastSave() int64 {
 
 // tick begins what is due: scheduled saves and rewrites, save points, a log that has grown too much.
 func (p *files) tick() {
-	if p.dir == "" || p.loading.Load() != nil {
+	if p.dir == "" || p.loading.Load() != nil || p.failed.Load() {
 		return
 	}
 	now := p.srv.clock.NowMs()

@@ -84,6 +84,7 @@ type Server struct {
 	stats  *stats.Stats
 	pubsub *pubsub.Registry
 	runID  string
+	replID atomic.Pointer[string]
 	start  time.Duration // monotonic
 
 	loops     *loops
@@ -138,6 +139,7 @@ func Open(o Options) (*Server, error) {
 		runID: newRunID(), start: o.Clock.Mono(),
 		stop: make(chan struct{}), closed: make(chan struct{}),
 	}
+	s.ChangeReplicationID()
 	s.store = store.New(store.Options{
 		Databases: int(s.cfg.Int("databases").Load()), Shards: o.Shards, Clock: o.Clock, Seed: o.Seed,
 	})

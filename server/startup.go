@@ -83,12 +83,20 @@ func (p *files) openLog(o aof.Options, load *progress) error {
 	l, rep, err := aof.Open(o, aof.Loader{
 		Base: func(src io.Reader, size int64) (int64, error) { return p.loadFrom(src, size, true, load) },
 		Command: func(args [][]byte) error {
+			if load.broken.Load() {
+				return ErrClosed
+			}
 			if err := p.srv.table.Replay(&r.conn, args); err != nil {
 				return fmt.Errorf("the command %q: %w", shorten(args), err)
 			}
 			return nil
 		},
-		Progress: func(done, of int64) { load.done.Store(done); load.total.Store(of); p.logProgress(load) },
+		Progress: func(done, of int64) {
+			load.done.Store(done)
+			load.total.Store(of)
+			p.logProgress(load)
+			_ = load.interrupted(p.srv)
+		},
 	})
 	r.end()
 	if err != nil {
@@ -184,7 +192,7 @@ func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (
 			tx.BeginAt(db, now)
 			tx.LockKey(key)
 			defer tx.Unlock()
-			if tx.Has(key) {
+			if tx.Has(key) && !load.merge {
 				return errors.New("a key that comes twice")
 			}
 			tx.SetValue(key, v, at)
@@ -198,19 +206,30 @@ func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (
 			return nil
 		},
 		Function: func(code []byte) error {
-			_, err := srv.scripts.LoadLibrary(code, false)
+			_, err := srv.scripts.LoadLibrary(code, load.merge)
 			return err
 		},
 		Progress: func(read int64) error {
 			load.done.Store(read)
 			p.logProgress(load)
-			return nil
+			return load.interrupted(srv)
 		},
 	})
 	p.mu.Lock()
 	p.mu.loadedKeys, p.mu.expiredAtLoad = loaded.Load(), expired.Load()
 	p.mu.Unlock()
 	return res.Size, err
+}
+
+// interrupted returns ErrClosed, and has the load broken off, when the server is to end.
+func (l *progress) interrupted(s *Server) error {
+	select {
+	case <-s.stop:
+		l.broken.Store(true)
+		return ErrClosed
+	default:
+		return nil
+	}
 }
 
 // logProgress logs how far loading is, about every fifth of it and no more often than every few seconds.
@@ -284,40 +303,55 @@ func (p *files) startLog() {
 	}()
 }
 
-// Reload implements commands.Persistence. Nobody else runs meanwhile.
+// Reload implements commands.Persistence. Nobody else runs meanwhile. If the data cannot be read back, there is nothing to go
+// on with: the server ends, as Redis does when it cannot load its log, and what the files hold stays as it is.
 func (s *Server) Reload(l commands.Lane, how commands.Reload) (err error) {
 	p := &s.files
 	what := "save"
 	if how.AOF {
 		what = "rewrite"
 	}
-	if err := p.claim(what); err != nil {
+	for err = p.claim(what); err == commands.ErrSaving || err == commands.ErrSaveRewriting || err == commands.ErrRewriting || err == errBusySaving; err = p.claim(what) {
+		// What is being written is let finish.
+		l.Gate.Leave()
+		time.Sleep(time.Millisecond)
+		l.Gate.Enter()
+	}
+	if err != nil {
 		return err
 	}
 	defer p.release()
-	s.store.Exclusive(l.Gate, func() {
-		if err = p.reload(l, how); err != nil {
-			s.log.Warningf("DEBUG could not read the data back: %v", err)
-		}
-	})
+	s.store.Exclusive(l.Gate, func() { err = p.reload(l, how) })
 	return err
 }
 
 func (p *files) reload(l commands.Lane, how commands.Reload) error {
 	s := p.srv
 	old := p.log.Load()
+	refused := commands.ErrReloadRDB
 	switch {
 	case how.AOF && old == nil:
 		return errNoLog
 	case how.AOF:
+		refused = commands.ErrReloadAOF
 		p.log.Store(nil)
 		if err := old.Close(); err != nil {
-			return err
+			s.log.Warningf("Closing the append-only file: %v", err)
 		}
 	case !how.NoSave:
 		if err := p.saveAlone(l); err != nil {
-			return err
+			s.log.Warningf("DEBUG could not save the data: %v", err)
+			return refused
 		}
+	}
+	var size int64
+	if !how.AOF {
+		info, err := p.fs.Stat(p.rdbPath())
+		if err != nil {
+			s.log.Warningf("DEBUG could not read %s: %v", p.rdbPath(), err)
+			return refused
+		}
+		size = info.Size()
 	}
 	s.store.SetFeed(nil)
 	s.store.SetActiveExpire(false)
@@ -331,16 +365,27 @@ func (p *files) reload(l commands.Lane, how commands.Reload) error {
 		}
 		l.Tx.Unlock()
 	}
-	load := &progress{began: s.clock.NowMs() / 1000}
+	load := &progress{began: s.clock.NowMs() / 1000, merge: how.Merge}
+	var err error
 	if how.AOF {
-		return p.openLog(p.logOptions(), load)
+		err = p.openLog(p.logOptions(), load)
+	} else {
+		err = p.loadRDB(load, size)
 	}
-	if old != nil {
-		defer s.store.SetFeed(old)
-	}
-	info, err := p.fs.Stat(p.rdbPath())
 	if err != nil {
-		return err
+		p.failed.Store(true)
+		s.log.Warningf("DEBUG could not read the data back: %v. The server ends, and leaves its files as they are", err)
+		s.requestStop()
+		return refused
 	}
-	return p.loadRDB(load, info.Size())
+	if !how.AOF && old != nil {
+		s.store.SetFeed(old)
+		if how.NoSave {
+			// The log tells of other data than there are now.
+			p.mu.Lock()
+			p.mu.rewriteNext = true
+			p.mu.Unlock()
+		}
+	}
+	return nil
 }
