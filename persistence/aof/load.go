@@ -357,10 +357,10 @@ type tail struct {
 }
 
 // lookAtTail decides whether what follows the place of d was not on the disk yet when the machine stopped. It was not,
-// if the file ends within it, or has only zeros there; of a frame it is also not, unless a later frame says that the
-// place was on the disk.
+// if the file ends within it, or has only zeros there or from somewhere within it on; of a frame it is also not, unless a
+// later frame says that the place was on the disk.
 func lookAtTail(f io.ReaderAt, d *Damage, size int64) (t tail, err error) {
-	zeros, durable := true, int64(0)
+	durable, content := int64(0), d.Offset // content is where the zeros begin that the file ends with
 	buf := make([]byte, min(1<<20, size-d.cut))
 	var o batch
 	for at, first := d.cut, true; at < size; first = false {
@@ -369,8 +369,9 @@ func lookAtTail(f io.ReaderAt, d *Damage, size int64) (t tail, err error) {
 			return t, err
 		}
 		b := buf[:n]
-		beyond := b[min(int64(n), max(0, d.Offset-at)):]
-		zeros = zeros && len(bytes.Trim(beyond, "\x00")) == 0
+		if k := len(bytes.TrimRight(b, "\x00")); k > 0 {
+			content = max(content, at+int64(k))
+		}
 		if first {
 			t.commands = countCommands(b, &o)
 		}
@@ -390,7 +391,17 @@ func lookAtTail(f io.ReaderAt, d *Damage, size int64) (t tail, err error) {
 		}
 		at += int64(max(n-headerLen+1, 1)) // a header may lie across the border
 	}
-	t.torn = zeros || d.torn && durable <= d.Offset || d.framed && durable <= d.Offset
+	t.torn = content == d.Offset || (d.torn || d.framed) && durable <= d.Offset
+	if !t.torn && !d.framed && content < size {
+		// It may be a command that was to go on where the zeros begin.
+		b := make([]byte, content-d.Offset)
+		if _, err := f.ReadAt(b, d.Offset); err != nil {
+			return t, err
+		}
+		o.reset()
+		_, err := splitCommand(b, &o)
+		t.torn = err == errShort || b[0] == '#' && bytes.IndexByte(b, '\n') < 0
+	}
 	return t, nil
 }
 
