@@ -38,6 +38,9 @@ type loop struct {
 	// The loop's own.
 	dirty    []*session // sessions with something in their mailbox, until settle
 	held     held
+	keeping  []*session // sessions with replies that wait for the disk
+	due      bool       // commit is to be called
+	awaits   bool       // it will be told when they may be due
 	sessions map[*session]struct{}
 }
 
@@ -285,6 +288,7 @@ func (l *loop) Run(context.Context) error {
 	for _, f := range tasks {
 		f()
 	}
+	l.commit()
 	l.settle()
 	return nil
 }

@@ -52,9 +52,10 @@ type files struct {
 	}
 	running sync.WaitGroup
 
-	held struct { // sessions whose replies wait for the disk
+	held struct { // those who wait for the disk
 		sync.Mutex
-		sessions []*session
+		loops    []*loop
+		sessions []*session // of no loop
 	}
 }
 
@@ -141,24 +142,6 @@ func (p *files) logOptions() aof.Options {
 				p.srv.log.Noticef(format, args...)
 			}
 		},
-	}
-}
-
-// hold notes that replies of s wait for the disk.
-func (p *files) hold(s *session) {
-	p.held.Lock()
-	p.held.sessions = append(p.held.sessions, s)
-	p.held.Unlock()
-}
-
-// wakeHeld has sessions look whether they may send what they held.
-func (p *files) wakeHeld() {
-	p.held.Lock()
-	list := p.held.sessions
-	p.held.sessions = nil
-	p.held.Unlock()
-	for _, s := range list {
-		s.post(note{kind: noteDurable})
 	}
 }
 

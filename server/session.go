@@ -29,7 +29,7 @@ type session struct {
 
 	charged int64 // bytes of its buffers, as the server knows them
 
-	kept []keptReply // replies that wait for the disk (durable.go)
+	kept keptReplies // replies that wait for the disk (durable.go)
 	last bool        // to be closed when they are sent
 
 	waiting   bool        // a command waits for its keys
@@ -123,15 +123,15 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
 	s.srv.leave(l, s.busy)
-	if l := s.srv.files.log.Load(); l != nil || len(s.kept) > 0 {
+	if cap(out) <= keepOut {
+		l.out = out
+	}
+	if l := s.srv.files.log.Load(); l != nil || len(s.kept.marks) > 0 {
 		out = s.afterDisk(l, out)
 		more = more || stalled && !s.keeps()
 	}
 	if s.errand != nil {
 		s.depart()
-	}
-	if cap(out) <= keepOut {
-		l.out = out
 	}
 	if len(out) > 0 {
 		l.stats.Add(stats.NetOutput, int64(len(out)))

@@ -98,6 +98,8 @@ type Log struct {
 		spare []byte
 		lost  bool // an fsync failed
 	}
+	waiting   atomic.Int64 // answers held since the last commit began, with always
+	gather    atomic.Int64 // how many of them are worth the next one
 	syncing   atomic.Bool  // an fsync is under way without io: of everysec
 	delayed   atomic.Int64 // writes put off because of that
 	putOff    atomic.Int64 // since when, monotonic, 0 for not
@@ -292,14 +294,16 @@ func (l *Log) Synced() int64 {
 	return l.synced.Load()
 }
 
-// Flush is called before an answer is sent. With always it has another goroutine sync, which calls Durable; otherwise it
-// gives what was appended to the system, unless the disk is too busy or does not take it.
+// Flush is called before an answer is sent. With always it has another goroutine sync, which calls Durable (see also
+// Commit); otherwise it gives what was appended to the system, unless the disk is too busy or does not take it.
 func (l *Log) Flush() {
 	if l.appended.Load() == l.written.Load() && (Policy(l.policy.Load()) != Always || l.synced.Load() == l.written.Load()) {
 		return
 	}
 	if Policy(l.policy.Load()) == Always {
-		l.nudge()
+		if l.waiting.Add(1) >= l.gather.Load() {
+			l.nudge()
+		}
 		return
 	}
 	if l.syncing.Load() && !l.putOffTooLong() {

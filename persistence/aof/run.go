@@ -14,6 +14,8 @@ func (l *Log) run() {
 	defer l.stopped.Done()
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
+	g := group{l: l, late: time.NewTimer(time.Hour)}
+	defer g.late.Stop()
 	lastSync, quiet := l.o.Clock.Mono(), l.appended.Load()
 	for {
 		select {
@@ -21,7 +23,12 @@ func (l *Log) run() {
 			return
 		case <-l.wake:
 			if Policy(l.policy.Load()) == Always {
-				l.commit()
+				g.commit(false)
+			}
+			continue
+		case <-g.late.C:
+			if Policy(l.policy.Load()) == Always {
+				g.commit(true)
 			}
 			continue
 		case <-timer.C:
@@ -52,18 +59,69 @@ func (l *Log) run() {
 	}
 }
 
-// commit writes and syncs all that was appended, and tells those who wait for that.
-func (l *Log) commit() {
+// Commit writes and syncs what was appended before, unless another does so meanwhile, and calls Durable for those who
+// wait. Whoever can wait himself saves the way to the goroutine of the log and back.
+func (l *Log) Commit() { l.commit() }
+
+// commit is Commit and returns how many answers were waiting.
+func (l *Log) commit() (released int64) {
+	need := l.appended.Load()
 	l.io.Lock()
 	before := l.synced.Load()
-	for l.synced.Load() < l.appended.Load() {
-		if !l.write() || !l.sync() {
-			break
-		}
+	if before < need {
+		released = l.waiting.Swap(0)
+		_ = l.write() && l.sync() // what failed is tried again by the next tick, and Err tells
 	}
 	l.io.Unlock()
 	if l.synced.Load() != before && l.o.Durable != nil {
 		l.o.Durable()
+	}
+	return released
+}
+
+// group decides when to sync, with always. Clients that were answered after one fsync tend to come back while the next one
+// is under way, so that there would be two flocks of them, and each would wait for the fsync of the other. Therefore, after
+// a commit, the next one waits until as many answers are held as were released and held at its end, nearly; for maxGather
+// at most, and if that was in vain, not again for a while.
+type group struct {
+	l    *Log
+	late *time.Timer // runs while the next commit is put off
+	vain int         // how often in a row it was put off in vain
+	skip int         // commits that are not put off
+}
+
+const (
+	// maxGather is how long a commit is put off at most; the runtime makes it a millisecond on an idle machine.
+	maxGather = 500 * time.Microsecond
+	// maxVain bounds for how long nothing is put off: for 2^maxVain commits.
+	maxVain = 8
+)
+
+// commit commits; late tells that it was put off for as long as it may.
+func (g *group) commit(late bool) {
+	l := g.l
+	if l.gather.Load() > 1 {
+		if late {
+			g.vain = min(g.vain+1, maxVain)
+			g.skip = 1 << g.vain
+		} else {
+			g.vain = 0
+		}
+	}
+	for {
+		l.gather.Store(1)
+		released := l.commit()
+		want := released + l.waiting.Load()
+		if g.skip > 0 {
+			g.skip--
+		} else if want > 1 {
+			l.gather.Store(want - want/8)
+			g.late.Reset(maxGather)
+		}
+		// Those who have come meanwhile have not knocked if the number was higher then.
+		if n := l.waiting.Load(); n == 0 || n < l.gather.Load() || l.Err() != nil {
+			return
+		}
 	}
 }
 
