@@ -125,10 +125,16 @@ func appendHex(dst []byte, v uint64, digits int) []byte {
 }
 
 // parseHeader reads the header that b begins with, at the given offset of its file; ok is false if that is none, or
-// one that is damaged.
+// one that is damaged, or was written for another place.
 func parseHeader(b []byte, offset int64) (h header, ok bool) {
+	h, sum, ok := parseFields(b)
+	return h, ok && sum == lineSum(b[:headerLen-8-2], offset)
+}
+
+// parseFields reads what looks like a header; sum is its last field.
+func parseFields(b []byte) (h header, sum uint32, ok bool) {
 	if len(b) < headerLen || string(b[:len(headerStart)]) != headerStart || string(b[headerLen-2:headerLen]) != "\r\n" {
-		return h, false
+		return h, 0, false
 	}
 	at := len(headerStart)
 	number := func(digits int) uint64 {
@@ -139,6 +145,6 @@ func parseHeader(b []byte, offset int64) (h header, ok bool) {
 	}
 	ok = true
 	h.length, h.sum, h.durable = int64(number(8)), uint32(number(8)), int64(number(12))
-	covered := at
-	return h, uint32(number(8)) == lineSum(b[:covered], offset) && ok
+	sum = uint32(number(8))
+	return h, sum, ok
 }

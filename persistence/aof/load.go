@@ -391,6 +391,9 @@ func lookAtTail(f io.ReaderAt, d *Damage, size int64) (t tail, err error) {
 		}
 		at += int64(max(n-headerLen+1, 1)) // a header may lie across the border
 	}
+	if d.moved {
+		return t, nil
+	}
 	t.torn = content == d.Offset || (d.torn || d.framed) && durable <= d.Offset
 	if !t.torn && !d.framed && content < size {
 		// It may be a command that was to go on where the zeros begin.

@@ -17,6 +17,7 @@ type Damage struct {
 	cut    int64 // where what was understood ends; no transaction is open there
 	torn   bool  // the file ends too early
 	framed bool  // where a frame was expected, or within one
+	moved  bool  // it is whole, and elsewhere than it was written
 }
 
 func (d *Damage) Error() string {
@@ -216,7 +217,13 @@ func (r *reader) frame() error {
 	}
 	h, ok := parseHeader(r.win, r.off)
 	if !ok {
-		return r.damage("the header of a frame does not agree with its checksum")
+		d := r.damage("the header of a frame does not agree with its checksum")
+		// A frame in which nothing is wrong but its place is nothing that a crash leaves.
+		if h, _, ok := parseFields(r.win); ok && r.need(headerLen+int(h.length)) == nil &&
+			crc32.Checksum(r.win[headerLen:headerLen+int(h.length)], castagnoli) == h.sum {
+			d.moved, d.What = true, "a frame was written for another place"
+		}
+		return d
 	}
 	if r.multi.open {
 		return r.damage("a transaction is not finished before a frame")
