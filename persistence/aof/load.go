@@ -275,7 +275,10 @@ func (r *reader) replay(f func(args [][]byte) error, rep *Report, progress func(
 			}
 			r.out.reset()
 			for end == nil && (len(r.out.mem) < batchBytes || r.multi.open) {
-				end = r.next()
+				mark := r.out.mark()
+				if end = r.next(); end != nil {
+					r.out.rollback(mark) // what it has read of something damaged
+				}
 			}
 			if r.multi.open {
 				r.out.rollback(r.multi.mark)
