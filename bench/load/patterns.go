@@ -131,7 +131,7 @@ func startProfile(ctx context.Context, rdb *redis.Client, _ int) (operation, fun
 			return nil, nil, err
 		}
 	}
-	c, err := profile.New(rdb, db, "profile:", time.Minute)
+	c, err := profile.New(rdb, db, "profile:", profile.Options{TTL: time.Minute})
 	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
 		id := strconv.Itoa(rnd.IntN(patternItems))
 		if rnd.IntN(20) == 0 {

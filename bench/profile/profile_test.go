@@ -10,30 +10,44 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/streampulse/pulse/bench/internal/benchtest"
 	"github.com/streampulse/pulse/bench/profile"
 )
 
-func newCache(t *testing.T, src profile.Source) (*profile.Cache, func(id string) map[string]string) {
+// newCaches returns n caches that differ only in their connections, as those of n processes do, and a look at what is cached.
+func newCaches(t *testing.T, src profile.Source, n int, o profile.Options) ([]*profile.Cache, func(id string) map[string]string) {
 	t.Helper()
 	rdb, prefix := benchtest.Client(t)
-	c, err := profile.New(rdb, src, prefix, time.Minute)
-	if err != nil {
-		t.Fatal(err)
+	caches := make([]*profile.Cache, n)
+	for i := range caches {
+		own := redis.NewClient(&redis.Options{Addr: rdb.Options().Addr, PoolSize: 128})
+		t.Cleanup(func() { _ = own.Close() })
+		var err error
+		if caches[i], err = profile.New(own, src, prefix, o); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return c, func(id string) map[string]string {
+	return caches, func(id string) map[string]string {
 		t.Helper()
 		m, err := rdb.HGetAll(context.Background(), prefix+"{"+id+"}").Result()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(m) > 0 {
-			if ttl := rdb.PTTL(context.Background(), prefix+"{"+id+"}").Val(); ttl <= 0 || ttl > time.Minute {
+			if ttl := rdb.PTTL(context.Background(), prefix+"{"+id+"}").Val(); ttl <= 0 || ttl > o.TTL {
 				t.Errorf("cached profile has TTL %v", ttl)
 			}
 		}
 		return m
 	}
+}
+
+func newCache(t *testing.T, src profile.Source) (*profile.Cache, func(id string) map[string]string) {
+	t.Helper()
+	caches, cached := newCaches(t, src, 1, profile.Options{TTL: time.Minute})
+	return caches[0], cached
 }
 
 func TestGetFillsAndUpdateInvalidates(t *testing.T) {
@@ -66,32 +80,6 @@ func TestGetFillsAndUpdateInvalidates(t *testing.T) {
 	}
 }
 
-func TestConcurrentMissesLoadOnce(t *testing.T) {
-	ctx := context.Background()
-	db := profile.NewMemory()
-	db.Delay = 100 * time.Millisecond
-	c, _ := newCache(t, db)
-	if err := db.Save(ctx, "u", profile.Profile{"a": "1"}); err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for range 20 {
-		wg.Go(func() {
-			<-start
-			if p, err := c.Get(ctx, "u"); err != nil || p["a"] != "1" {
-				t.Errorf("%v, %v", p, err)
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	// A reader that the scheduler holds back past the first load finds the cache filled, so one load is what all see.
-	if n := db.Loads(); n != 1 {
-		t.Errorf("%d loads, want 1", n)
-	}
-}
-
 // gated is a database whose next Load stops, after it has read, until it is let go.
 type gated struct {
 	*profile.Memory
@@ -110,34 +98,53 @@ func (g *gated) Load(ctx context.Context, id string) (profile.Profile, error) {
 }
 
 // The race that plain cache-aside loses: a reader loads the old row, an update saves and invalidates, and only then does
-// the reader fill the cache.
+// the reader fill the cache. The update is by the reader's own process, or by another.
 func TestSlowReaderDoesNotBringBackTheOld(t *testing.T) {
-	ctx := context.Background()
-	db := &gated{Memory: profile.NewMemory(), loaded: make(chan struct{}), letGo: make(chan struct{})}
-	c, cached := newCache(t, db)
-	if err := db.Save(ctx, "u", profile.Profile{"v": "old"}); err != nil {
-		t.Fatal(err)
-	}
-	db.arm.Store(true)
-	slow := make(chan error, 1)
-	go func() {
-		_, err := c.Get(ctx, "u")
-		slow <- err
-	}()
-	<-db.loaded
-	if err := c.Update(ctx, "u", profile.Profile{"v": "new"}); err != nil {
-		t.Fatal(err)
-	}
-	// A reader who comes after the update must not join the load that began before it.
-	if p, err := c.Get(ctx, "u"); err != nil || p["v"] != "new" {
-		t.Errorf("read after update: %v, %v", p, err)
-	}
-	close(db.letGo)
-	if err := <-slow; err != nil {
-		t.Fatal(err)
-	}
-	if m := cached("u"); m["v"] != "new" {
-		t.Errorf("cache holds %v", m)
+	for name, other := range map[string]bool{"by this process": false, "by another process": true} {
+		t.Run(name, func(t *testing.T) {
+			ctx := context.Background()
+			db := &gated{Memory: profile.NewMemory(), loaded: make(chan struct{}), letGo: make(chan struct{})}
+			caches, cached := newCaches(t, db, 2, profile.Options{TTL: time.Minute})
+			reader, updater := caches[0], caches[0]
+			if other {
+				updater = caches[1]
+			}
+			if err := db.Save(ctx, "u", profile.Profile{"v": "old"}); err != nil {
+				t.Fatal(err)
+			}
+			db.arm.Store(true)
+			slow := make(chan error, 1)
+			go func() {
+				_, err := reader.Get(ctx, "u")
+				slow <- err
+			}()
+			<-db.loaded
+			if err := updater.Update(ctx, "u", profile.Profile{"v": "new"}); err != nil {
+				t.Fatal(err)
+			}
+			// Who comes after the update to the process that still loads must not get what that load brings.
+			late := make(chan string, 1)
+			go func() {
+				p, err := reader.Get(ctx, "u")
+				if err != nil {
+					t.Error(err)
+				}
+				late <- p["v"]
+			}()
+			if p, err := caches[1].Get(ctx, "u"); err != nil || p["v"] != "new" {
+				t.Errorf("read after update: %v, %v", p, err)
+			}
+			close(db.letGo)
+			if err := <-slow; err != nil {
+				t.Fatal(err)
+			}
+			if v := <-late; v != "new" {
+				t.Errorf("a reader who came after the update got %q", v)
+			}
+			if m := cached("u"); m["v"] != "new" {
+				t.Errorf("cache holds %v", m)
+			}
+		})
 	}
 }
 
@@ -145,14 +152,16 @@ func TestSlowReaderDoesNotBringBackTheOld(t *testing.T) {
 func TestReadersNeverGoBack(t *testing.T) {
 	ctx := context.Background()
 	db := profile.NewMemory()
-	c, _ := newCache(t, db)
+	caches, _ := newCaches(t, db, 2, profile.Options{TTL: time.Minute})
+	c := caches[0]
 	const updates, readers = 200, 6
 	var committed atomic.Int64
 	if err := c.Update(ctx, "u", profile.Profile{"v": "0"}); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	for range readers {
+	for r := range readers {
+		c := caches[r%len(caches)]
 		wg.Go(func() {
 			for {
 				floor := committed.Load()
