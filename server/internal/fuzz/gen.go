@@ -72,6 +72,7 @@ type generator struct {
 	weights  []int            // of grammars, in this epoch
 	total    int              // sum of the weights
 	streams  bool             // the epoch is about streams
+	alone    bool             // there is no oracle: nothing need follow what is random
 	blocking []*grammar       // what the second session may wait in, in this epoch
 	arity    map[string]int   // of the oracle's commands, by full name
 }
@@ -334,6 +335,9 @@ func (g *generator) try(inMulti bool) unit {
 	if gr.spec.Group == commands.GroupStream && r.spec != nil && len(r.args) > 1 && g.oneIn(15) && !containsFold(r.args, "BLOCK") {
 		r.args = inScript(g.source, r.args) // since 7.2 BLOCK is ignored in scripts, before it was an error
 	}
+	if g.alone {
+		return unit{r}
+	}
 	return withFollowers(r)
 }
 
@@ -370,8 +374,9 @@ type builder struct {
 	g       *generator
 	group   commands.Group
 	args    []string
-	numKeys int  // where the number of keys stands, or -1
-	keys    int  // keys behind it
+	numKeys int // where the number of keys, fields or ids stands, or -1
+	keys    int // how many are behind it
+	counted string
 	nested  bool // a whole request is among the arguments
 	many    bool // so many values that there must be more to choose from
 }
@@ -420,6 +425,9 @@ func (b *builder) add(n *node) {
 	}
 }
 
+// countOf tells what is counted by an argument with that name.
+var countOf = map[string]string{"numkeys": "key", "numfields": "field", "numids": "id"}
+
 func (b *builder) value(name string) {
 	var v string
 	switch draw := values[name]; {
@@ -428,8 +436,14 @@ func (b *builder) value(name string) {
 		return
 	case name == "arg" && b.nested:
 		return
-	case name == "numkeys":
-		b.numKeys, b.keys = len(b.args), 0
+	case countOf[name] != "":
+		b.numKeys, b.keys, b.counted = len(b.args), 0, countOf[name]
+	case name == b.counted && name == "field":
+		b.keys++
+		v = b.g.member()
+	case name == b.counted && name == "id":
+		b.keys++
+		v = b.g.rangeID()
 	case name == "key" && b.numKeys >= 0:
 		b.keys++
 		v = b.g.key(b.group)

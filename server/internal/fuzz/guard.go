@@ -45,7 +45,7 @@ func guard(s source, r *request, inMulti bool) {
 			if f, err := strconv.ParseFloat(r.args[i], 64); err == nil && f == 0 && math.Signbit(f) && len(r.args) > 5 {
 				r.args[i] = "0"
 			}
-		case "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "GETEX", "SET", "HEXPIRE", "HPEXPIRE":
+		case "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "GETEX", "SET", "HEXPIRE", "HPEXPIRE", "HGETEX", "HSETEX", "MSETEX":
 			if err == nil && i > 1 && n > 0 && n < minSeconds*1000 && isDeadline(r.args, i) {
 				r.args[i] = s.soon()
 			}
@@ -121,7 +121,7 @@ func isDeadline(args []string, i int) bool {
 		return true
 	}
 	switch strings.ToUpper(args[0]) {
-	case "SET", "GETEX":
+	case "SET", "GETEX", "HGETEX", "HSETEX", "MSETEX":
 		return false
 	}
 	return i == 2

@@ -44,6 +44,7 @@ func Replay(o Options, h Host) (Report, error) {
 		}
 	}
 	r.canConfigure = false // the host does
+	r.gen.alone = true
 	for r.report.Requests < o.Requests && len(r.report.Findings) < o.MaxFindings {
 		epoch := r.report.Epochs
 		r.report.Epochs++

@@ -209,7 +209,11 @@ func (r *runner) draw(epoch int) []unit {
 	if r.gen.streams {
 		units = r.gen.streamPrelude()
 	}
-	for n := 0; n < epochRequests; {
+	most := epochRequests
+	if r.gen.alone {
+		most /= 4 // what is overwritten or deleted until the end is not compared
+	}
+	for n := 0; n < most; {
 		for _, u := range r.gen.next() {
 			units = append(units, u)
 			n += len(u)
