@@ -92,7 +92,7 @@ func (t *stream) run(s *session, input <-chan []byte) {
 			more = t.step(s, nil)
 			continue
 		}
-		if eof && !more && (s.waiting || t.unsentBytes() == 0) {
+		if eof && !more && (s.waiting || t.unsentBytes() == 0) && len(s.kept.marks) == 0 {
 			break
 		}
 		in := input
