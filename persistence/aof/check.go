@@ -149,14 +149,15 @@ func After(fsys vfs.FS, path string, from, to, second int64) (p Place, ok bool, 
 		}
 		h, framed := parseHeader(r.win, r.off)
 		if !framed {
-			if later(r.win, second) {
+			if !r.multi.open && later(r.win, second) {
 				return Place{r.off, r.off}, true, nil
 			}
 			if err := r.next(); err != nil {
 				return p, false, err
 			}
-			r.out.reset()
-			r.multi.open = false
+			if !r.multi.open {
+				r.out.reset()
+			}
 			continue
 		}
 		whole := headerLen + int(h.length)
@@ -164,7 +165,7 @@ func After(fsys vfs.FS, path string, from, to, second int64) (p Place, ok bool, 
 			return p, false, err
 		}
 		for at := headerLen; at < whole; {
-			if later(r.win[at:whole], second) {
+			if !r.multi.open && later(r.win[at:whole], second) {
 				p = Place{r.off + int64(at), r.off}
 				if at == headerLen {
 					p.Offset = r.off
@@ -176,8 +177,9 @@ func After(fsys vfs.FS, path string, from, to, second int64) (p Place, ok bool, 
 				return p, false, err
 			}
 			at += n
-			r.out.reset()
-			r.multi.open = false
+			if !r.multi.open {
+				r.out.reset()
+			}
 		}
 		r.skip(whole)
 	}
