@@ -51,6 +51,8 @@ type Conn struct {
 
 	// Closing makes the session close once Out is written.
 	Closing bool
+	// Tied is set by requests whose replies may tell of data. The session clears it.
+	Tied bool
 
 	crowded bool // see Crowded
 

@@ -84,6 +84,7 @@ func (t *Table) reject(c *Conn, spec *Spec, err error) {
 // run executes a request that passed the gates, outside of a transaction.
 func (t *Table) run(c *Conn, k *Call) error {
 	spec, tx := k.Spec, k.Tx
+	c.Tied = c.Tied || spec.tied
 	tx.NoTouch = c.NoTouch
 	tx.BeginAt(c.DB, c.now())
 	mark := k.Len()

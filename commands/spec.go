@@ -133,8 +133,9 @@ type Spec struct {
 	full     string // lower case, "client|setname" for subcommands
 	parent   *Spec
 	sub      map[string]*Spec
-	firstKey int // position of the one key, if that is all there is to know about keys; else 0
-	warmKey  int // position of the first key, if it is fixed; else 0
+	firstKey int  // position of the one key, if that is all there is to know about keys; else 0
+	tied     bool // its reply may tell of data
+	warmKey  int  // position of the first key, if it is fixed; else 0
 }
 
 // FullName is the lower-case name as COMMAND prints it: "get", "client|setname".

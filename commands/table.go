@@ -84,6 +84,7 @@ func (t *Table) add(s *Spec, parent *Spec) {
 	if s.Strays == nil {
 		s.firstKey = isOneKey(s.Keys)
 	}
+	s.tied = len(s.Keys) > 0 || s.Flags&(Write|ReadOnly|MayReplicate|Blocking|AllKeys|OwnLocks) != 0
 	if len(s.Keys) > 0 && s.Keys[0].Keyword == "" && !s.Keys[0].NumKeys {
 		s.warmKey = s.Keys[0].Index
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // With appendfsync always a reply leaves when everything that its command may have seen is on the disk: what it wrote
-// itself, and what others had written before. Replies wait in their session, in order; the session goes on meanwhile,
+// itself, and what others had written before. Replies that tell of no data do not wait, unless behind others. Replies wait in their session, in order; the session goes on meanwhile,
 // and one fsync covers all that was appended while the one before was under way.
 
 // keptReplies are those of one session that wait, in order.
@@ -40,11 +40,18 @@ func (s *session) afterDisk(log *aof.Log, out []byte) []byte {
 		log.Flush()
 		return s.unkept(len(s.kept.marks), out)
 	}
+	k := &s.kept
 	need, synced := log.Position(), log.Synced()
+	if !s.conn.Tied {
+		// It tells of no data: a client can ask how the server is while the disk fails.
+		need = 0
+		if n := len(k.marks); n > 0 {
+			need = k.marks[n-1].need
+		}
+	}
 	if need <= synced {
 		return s.unkept(len(s.kept.marks), out)
 	}
-	k := &s.kept
 	n := 0
 	for n < len(k.marks) && k.marks[n].need <= synced {
 		n++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,12 +160,16 @@ func (s *Server) WriteRefused() error {
 	return nil
 }
 
-// reason is the innermost error, as the system words it.
+// reason is the innermost error, the first of several, as strerror words it: with a capital.
 func reason(err error) error {
 	for {
 		inner := errors.Unwrap(err)
+		if several, ok := err.(interface{ Unwrap() []error }); ok && len(several.Unwrap()) > 0 {
+			inner = several.Unwrap()[0]
+		}
 		if inner == nil {
-			return err
+			text := err.Error()
+			return errors.New(strings.ToUpper(text[:min(1, len(text))]) + text[min(1, len(text)):])
 		}
 		err = inner
 	}

@@ -104,6 +104,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	s.busy = s.srv.enter(l)
 	c.Gate, c.Tx, c.Meter = l.gate, l.tx, &l.meter
 	c.Out.Reset(l.out[:0])
+	c.Tied = false
 	for _, n := range s.box.take() {
 		s.do(n)
 	}
@@ -143,10 +144,12 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 func (s *session) do(n note) {
 	switch n.kind {
 	case noteReply:
+		s.conn.Tied = true
 		s.conn.Out.Raw(n.bytes)
 		s.conn.Unblocked()
 		s.waiting = false
 	case notePush:
+		s.conn.Tied = true
 		s.conn.Out.Raw(n.push.Bytes(s.conn.Out.Proto()))
 	case noteResume:
 		s.paused = false
