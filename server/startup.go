@@ -56,7 +56,7 @@ func (p *files) load(load *progress, ignoreUnread bool) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is no regular file", p.rdbPath())
+		return fmt.Errorf("%s is no regular file: move it away, or set dbfilename to another name", p.rdbPath())
 	}
 	if !p.cfg.appendOnly.Load() {
 		if info == nil {
@@ -73,13 +73,14 @@ func (p *files) load(load *progress, ignoreUnread bool) error {
 		return fmt.Errorf("appendonly is on and there is no append-only file in %s, but there is %s, whose data would not be read. "+
 			"Start with appendonly off and turn it on with CONFIG SET, or remove the file, or start with --ignore-unread-data yes", o.Dir, p.rdbPath())
 	}
-	return p.openLog(o, load)
+	return p.openLog(o, load, false)
 }
 
-// openLog loads the append-only file and goes on with it.
-func (p *files) openLog(o aof.Options, load *progress) error {
+// openLog loads the append-only file and goes on with it. alone tells that the caller has the store to itself.
+func (p *files) openLog(o aof.Options, load *progress, alone bool) error {
 	start := p.srv.clock.Mono()
 	r := p.newReplayer()
+	r.lane.tx.Alone = alone
 	l, rep, err := aof.Open(o, aof.Loader{
 		Base: func(src io.Reader, size int64) (int64, error) { return p.loadFrom(src, size, true, load) },
 		Command: func(args [][]byte) error {
@@ -100,7 +101,8 @@ func (p *files) openLog(o aof.Options, load *progress) error {
 	})
 	r.end()
 	if err != nil {
-		return fmt.Errorf("loading the append-only file: %w", err)
+		return fmt.Errorf("loading the append-only file in %s: %w. The files are as they were. pulse-check --fix cuts off what cannot be read, "+
+			"and keeps it", o.Dir, err)
 	}
 	if rep.Existed {
 		p.srv.log.Noticef("DB loaded from append only file: %.3f seconds", (p.srv.clock.Mono() - start).Seconds())
@@ -157,7 +159,8 @@ func (p *files) loadRDB(load *progress, size int64) error {
 	defer f.Close()
 	load.total.Store(size)
 	if _, err := p.loadFrom(f, size, false, load); err != nil {
-		return fmt.Errorf("loading %s: %w", p.rdbPath(), err)
+		return fmt.Errorf("loading %s: %w. Nothing was changed. pulse-check tells what the file holds and saves what can be read; "+
+			"moved away, the server starts without it", p.rdbPath(), err)
 	}
 	p.srv.log.Noticef("Done loading RDB, keys loaded: %d, keys expired: %d.", p.mu.loadedKeys, p.mu.expiredAtLoad)
 	p.srv.log.Noticef("DB loaded from disk: %.3f seconds", (p.srv.clock.Mono() - start).Seconds())
@@ -368,7 +371,7 @@ func (p *files) reload(l commands.Lane, how commands.Reload) error {
 	load := &progress{began: s.clock.NowMs() / 1000, merge: how.Merge}
 	var err error
 	if how.AOF {
-		err = p.openLog(p.logOptions(), load)
+		err = p.openLog(p.logOptions(), load, true)
 	} else {
 		err = p.loadRDB(load, size)
 	}

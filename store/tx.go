@@ -55,6 +55,8 @@ type Tx struct {
 	// Replaying tells that what is done here was done before: keys and fields whose deadlines have passed stay, because
 	// their deletion is part of what is to be done. Who sets it takes care that the expirer is off.
 	Replaying bool
+	// Alone tells that its user has the store to itself, within somebody's Exclusive: that of this Tx waits for nobody.
+	Alone bool
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
 	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
@@ -183,7 +185,7 @@ func (tx *Tx) Unlock() {
 // Exclusive runs f with nobody else in the store; own is the gate the caller holds, or nil. Within f all keys are
 // accessible without locking. Begin must have been called.
 func (tx *Tx) Exclusive(own *Gate, f func()) {
-	tx.s.Exclusive(own, func() {
+	alone := func() {
 		tx.LockAll()               // the expirer and gates made meanwhile
 		tx.feed = tx.s.feed.Load() // another exclusive operation may have come first
 		tx.excl = true
@@ -192,7 +194,12 @@ func (tx *Tx) Exclusive(own *Gate, f func()) {
 			tx.Unlock()
 		}()
 		f()
-	})
+	}
+	if tx.Alone {
+		alone()
+		return
+	}
+	tx.s.Exclusive(own, alone)
 }
 
 func (tx *Tx) hash(key []byte) uint64 {
