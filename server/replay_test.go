@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +48,8 @@ var replayModes = []replayMode{
 	{name: "log rewritten as commands at the end", settings: settings{"appendonly", "yes", "aof-use-rdb-preamble", "no"}, last: []string{"BGREWRITEAOF"}},
 	{name: "log turned on", settings: settings{"appendonly", "no"}, middle: []string{"CONFIG", "SET", "appendonly", "yes"}, after: settings{"appendonly", "yes"}},
 	{name: "log always", settings: settings{"appendonly", "yes", "appendfsync", "always"}},
+	{name: "log reloaded", settings: settings{"appendonly", "yes"}, middle: []string{"DEBUG", "LOADAOF"}},
+	{name: "reloaded", middle: []string{"DEBUG", "RELOAD"}, last: []string{"SAVE"}},
 	{name: "saved", last: []string{"SAVE"}},
 	{name: "read by redis", settings: settings{"appendonly", "yes"}, redis: true},
 	{name: "rewritten, read by redis", settings: settings{"appendonly", "yes"}, middle: []string{"BGREWRITEAOF"}, redis: true},
@@ -211,8 +214,8 @@ func (h *replayHost) redis(before *image.Image) ([]string, error) {
 		return nil, err
 	}
 	args := []string{"--dir", dir}
-	for i := 0; i < len(h.mode.settings); i += 2 {
-		args = append(args, "--"+h.mode.settings[i], h.mode.settings[i+1])
+	for nv := range slices.Chunk(slices.Concat(h.setup, h.mode.settings), 2) {
+		args = append(args, "--"+nv[0], nv[1])
 	}
 	o, err := oracle.Launch(args...)
 	if err != nil {
