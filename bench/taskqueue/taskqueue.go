@@ -9,8 +9,8 @@
 // cancelled read would) lets the server pop a task into a connection that nobody reads.
 //
 // Trade-offs. Delivery is at most once: a worker process that dies takes the one task it holds with it. Where that is
-// not enough, BLMOVE to a list per worker and remove the task when it is done; that costs a second round trip per task and
-// turns "at most once" into "at least once". A producer whose client retries after a lost reply can push a task twice: open
+// not enough there is Reliable, a queue of the same use: its workers BLMOVE to lists of their own, which costs a second round
+// trip per task and turns "at most once" into "at least once", and tasks that fail are tried again later. A producer whose client retries after a lost reply can push a task twice: open
 // producers with MaxRetries: -1, or give tasks ids and make handling idempotent.
 package taskqueue
 
@@ -26,6 +26,11 @@ import (
 // turn is how long one pop waits before the worker looks at its context again: the most that stopping a worker takes.
 const turn = time.Second
 
+const (
+	maxTasks = 1000    // of one Push
+	maxTask  = 1 << 20 // bytes
+)
+
 // Queue is a list of tasks.
 type Queue struct {
 	rdb redis.UniversalClient
@@ -35,10 +40,10 @@ type Queue struct {
 // New returns the queue kept at key.
 func New(rdb redis.UniversalClient, key string) *Queue { return &Queue{rdb: rdb, key: key} }
 
-// Push adds tasks in order, all or none.
+// Push adds tasks in order, all or none: 1 to 1000 of up to a mebibyte each.
 func (q *Queue) Push(ctx context.Context, tasks ...string) error {
-	if len(tasks) == 0 {
-		return nil
+	if err := checkTasks(tasks); err != nil {
+		return err
 	}
 	args := make([]any, len(tasks))
 	for i, t := range tasks {
@@ -46,6 +51,18 @@ func (q *Queue) Push(ctx context.Context, tasks ...string) error {
 	}
 	if err := q.rdb.LPush(ctx, q.key, args...).Err(); err != nil {
 		return fmt.Errorf("taskqueue: push: %w", err)
+	}
+	return nil
+}
+
+func checkTasks(tasks []string) error {
+	if len(tasks) == 0 || len(tasks) > maxTasks {
+		return fmt.Errorf("taskqueue: push 1 to %d tasks, not %d", maxTasks, len(tasks))
+	}
+	for _, t := range tasks {
+		if len(t) > maxTask {
+			return fmt.Errorf("taskqueue: a task of %d bytes, more than %d", len(t), maxTask)
+		}
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ func (l *ledger) add(task string) {
 }
 
 func TestEightWorkersOneCancelledNoTaskLostOrDoneTwice(t *testing.T) {
+	t.Parallel()
 	rdb, prefix := benchtest.Client(t)
 	q := taskqueue.New(rdb, prefix+"tasks")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -96,6 +97,7 @@ func TestEightWorkersOneCancelledNoTaskLostOrDoneTwice(t *testing.T) {
 
 // Workers that wait, all cancelled at the moment a task arrives: it is either done or still in the queue.
 func TestTaskThatMeetsACancellationIsKept(t *testing.T) {
+	t.Parallel()
 	rdb, prefix := benchtest.Client(t)
 	q := taskqueue.New(rdb, prefix+"tasks")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -136,6 +138,7 @@ func TestTaskThatMeetsACancellationIsKept(t *testing.T) {
 }
 
 func TestFailedTaskIsNextAndOrderIsKept(t *testing.T) {
+	t.Parallel()
 	rdb, prefix := benchtest.Client(t)
 	q := taskqueue.New(rdb, prefix+"tasks")
 	ctx, cancel := context.WithCancel(context.Background())
