@@ -9,8 +9,9 @@
 //	always    the answer waits until Synced has reached the position at that time; so none, not even that of a read,
 //	          tells of something that a crash could undo
 //	everysec  the answer follows when the system was given what was appended: a crash of the process loses nothing, one
-//	          of the machine what came after the last fsync, about a second. While an fsync is under way writing is
-//	          put off, for two seconds at most, as Redis does.
+//	          of the machine what came after the last fsync, about a second. That holds while an fsync is under way,
+//	          too. Redis puts off writing then, and answers, and loses what it has put off when it is killed; a system
+//	          whose writes wait for the fsync of the same file has clients wait here.
 //	no        as everysec; the system decides when it writes
 //
 // Files, in the directory appenddirname (manifest.go): a base, which is an RDB file or commands, and increments. A log is
@@ -101,8 +102,7 @@ type Log struct {
 	waiting   atomic.Int64 // answers held since the last commit began, with always
 	gather    atomic.Int64 // how many of them are worth the next one
 	syncing   atomic.Bool  // an fsync is under way without io: of everysec
-	delayed   atomic.Int64 // writes put off because of that
-	putOff    atomic.Int64 // since when, monotonic, 0 for not
+	delayed   atomic.Int64 // writes that lasted until it was over
 	size      atomic.Int64 // of all files
 	baseSize  atomic.Int64 // of all files after the last rewrite, or at the start
 	lastError atomic.Pointer[error]
@@ -127,9 +127,6 @@ type target struct {
 	durable int64 // of these
 	said    int64 // the size when it ended with a frame that calls all before it durable
 }
-
-// maxPutOff is how long everysec puts off writing while an fsync is under way; after that clients wait for it.
-const maxPutOff = 2 * time.Second
 
 // open makes a log that appends to the last increment of m, or to a new one. said tells that the last increment ends with
 // a frame that calls all of it durable.
@@ -295,7 +292,7 @@ func (l *Log) Synced() int64 {
 }
 
 // Flush is called before an answer is sent. With always it has another goroutine sync, which calls Durable (see also
-// Commit); otherwise it gives what was appended to the system, unless the disk is too busy or does not take it.
+// Commit); otherwise it gives what was appended to the system, if the disk takes it.
 func (l *Log) Flush() {
 	if l.appended.Load() == l.written.Load() && (Policy(l.policy.Load()) != Always || l.synced.Load() == l.written.Load()) {
 		return
@@ -306,27 +303,13 @@ func (l *Log) Flush() {
 		}
 		return
 	}
-	if l.syncing.Load() && !l.putOffTooLong() {
-		return
-	}
-	l.putOff.Store(0)
 	l.io.Lock()
+	syncing := l.syncing.Load()
 	l.write()
-	l.io.Unlock()
-}
-
-// putOffTooLong notes that a write is put off, and reports whether that has gone on for too long.
-func (l *Log) putOffTooLong() bool {
-	now := int64(l.o.Clock.Mono())
-	if since := l.putOff.Load(); since != 0 {
-		if time.Duration(now-since) < maxPutOff {
-			return false
-		}
+	if syncing && !l.syncing.Load() {
 		l.delayed.Add(1)
-		return true
 	}
-	l.putOff.CompareAndSwap(0, max(now, 1))
-	return false
+	l.io.Unlock()
 }
 
 func (l *Log) nudge() {
@@ -487,7 +470,8 @@ func (l *Log) logf(level byte, format string, args ...any) {
 // Size returns the bytes of all files, and of what they were after the last rewrite or at the start.
 func (l *Log) Size() (now, atBase int64) { return l.size.Load(), l.baseSize.Load() }
 
-// Pending returns the bytes that the system was not given yet, and how many writes had to wait for an fsync.
+// Pending returns the bytes that the system was not given yet, and how many writes have lasted until an fsync
+// that was under way was over.
 func (l *Log) Pending() (bytes, delayed int64) {
 	return l.appended.Load() - l.written.Load(), l.delayed.Load()
 }

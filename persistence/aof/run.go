@@ -151,9 +151,9 @@ func (l *Log) syncAside() {
 	l.syncing.Store(true)
 	l.io.Unlock()
 	err := cur.f.SyncData()
+	l.syncing.Store(false)
 	l.io.Lock()
 	defer l.io.Unlock()
-	l.syncing.Store(false)
 	if cur != l.io.cur {
 		return // it was synced before it was closed
 	}
