@@ -54,6 +54,10 @@ var Patterns = []Pattern{
 	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast, nil},
 	{"lock", "take and give back one of 1000 locks", startLock, scripts},
 	{"schedule", "add a job that is due at once and wait until one of 8 workers has done it", startSchedule, scripts},
+	{"shortener", "follow and count one of 1000 short links, 1 in 20 a new one", startShortener, scripts},
+	{"flags", "decide about one of 100 flags in one process, 1 in 10 a change", startFlags, scripts},
+	{"presence", "a user's heartbeat, 1 in 5 a look at friends online", startPresence, scripts},
+	{"session", "a request's session, 1 in 20 a new id, 1 in 20 a one-time token", startSession, scripts},
 	{"transfer", "move an amount between two of 1000 accounts", startTransfer, nil},
 }
 
