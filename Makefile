@@ -1,8 +1,8 @@
-# One word each. CI runs: check test race oracle compat, and bench on request.
+# One word each. CI runs: check test race oracle compat, crash in a short form, and bench on request.
 GO ?= go
 FUZZTIME ?= 15s
 
-.PHONY: all build check test race oracle compat fuzz bench clean
+.PHONY: all build check test race oracle compat crash fuzz bench clean
 
 all: check test
 
@@ -33,6 +33,18 @@ oracle:
 # What libraries that stand on scripts or streams promise, at the versions in a go.mod of their own; half a minute, most of it waiting.
 compat:
 	cd internal/compat && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+# What is kept in files: servers that are killed under load, power cuts at every step, damaged files, snapshots under load that a
+# redis-server reads, random requests across restarts. Half an hour; with a redis-server on PATH it is killed, too, and its
+# losses are reported.
+CRASH_CYCLES ?= 200
+CRASH_MUTATIONS ?= 20000
+CRASH_FLAGS ?= -crash.redis
+crash:
+	$(GO) test -count=1 -v -timeout 60m ./server/internal/crash -crash.cycles=$(CRASH_CYCLES) -crash.snapshots=$(CRASH_CYCLES) $(CRASH_FLAGS)
+	$(GO) test -count=1 -timeout 30m ./server -run 'TestReplay' -replay.n=$(CRASH_MUTATIONS)
+	$(GO) test -count=1 -timeout 60m ./persistence/aof -aof.cuts=8 -aof.mutations=$(CRASH_MUTATIONS)
+	$(GO) test -count=1 -timeout 60m ./persistence/rdb -rdb.mutations=$(CRASH_MUTATIONS)
 
 # Every native fuzz target for FUZZTIME.
 fuzz:
