@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -183,4 +184,161 @@ func TestPolicyWhileSyncing(t *testing.T) {
 	close(free)
 	c.expect(":2\r\n")
 	c.want("INCR n", ":3\r\n")
+}
+
+// TestRewriteFails has every operation on files fail in turn while the log is rewritten: the log stays as it was, and the
+// next rewrite succeeds.
+func TestRewriteFails(t *testing.T) {
+	for _, preamble := range []string{"yes", "no"} {
+		d := newDisk(t)
+		s := settings{"appendonly", "yes", "appendfsync", "always", "aof-use-rdb-preamble", preamble}
+		srv := d.open(s...)
+		c := dial(t, srv)
+		n := 0
+		incr := func() {
+			t.Helper()
+			n++
+			c.want("INCR n", fmt.Sprintf(":%d\r\n", n))
+		}
+		rewrite := func() {
+			t.Helper()
+			incr()
+			c.want("BGREWRITEAOF", "+Background append only file rewriting started\r\n")
+			incr()
+			c.untilInfo("aof_rewrite_in_progress:0")
+		}
+		failures := 0
+		for skip := 0; ; skip++ {
+			in := d.fault.Add(vfs.Rule{Ops: vfs.OpCreate | vfs.OpWrite | vfs.OpSync | vfs.OpRename | vfs.OpSyncDir | vfs.OpRemove | vfs.OpClose,
+				Skip: skip, Times: 1, Err: syscall.ENOSPC, Short: 3})
+			c.want("BGREWRITEAOF", "+Background append only file rewriting started\r\n")
+			c.untilInfo("aof_rewrite_in_progress:0")
+			hit := in.Hits() > 0
+			in.Heal()
+			if strings.Contains(c.do("INFO persistence"), "aof_last_bgrewrite_status:err") {
+				failures++
+			}
+			c.untilReply("PING", "+PONG\r\n")
+			incr()
+			for _, kind := range []vfs.CutKind{vfs.CutKill, vfs.CutLost, vfs.CutNames, vfs.CutContents} {
+				again := diskFrom(t, d.mem.CrashAt(vfs.Cut{Op: d.mem.Count(), Kind: kind}))
+				after := again.open(s...)
+				dial(t, after).want("GET n", fmt.Sprintf("$%d\r\n%d\r\n", len(fmt.Sprint(n)), n))
+				closeServer(t, after)
+			}
+			rewrite()
+			c.untilInfo("aof_last_bgrewrite_status:ok")
+			if !hit {
+				break
+			}
+		}
+		if failures < 8 {
+			t.Errorf("only %d failures", failures)
+		}
+		entries, err := d.mem.ReadDir("data/appendonlydir")
+		if err != nil || len(entries) != 3 {
+			t.Errorf("left are %v, %v", entries, err)
+		}
+	}
+}
+
+// TestTurnOnFails has every operation fail in turn while the log is turned on: it is on in the end, by itself, and the
+// data are there after a crash.
+func TestTurnOnFails(t *testing.T) {
+	for skip := 0; ; skip++ {
+		d := newDisk(t)
+		srv := d.open()
+		c := dial(t, srv)
+		c.want("INCR n", ":1\r\n")
+		in := d.fault.Add(vfs.Rule{Ops: vfs.OpCreate | vfs.OpMkdir | vfs.OpAnySync | vfs.OpWrite | vfs.OpRename | vfs.OpRemove,
+			Skip: skip, Times: 1, Err: syscall.EIO, Short: 3})
+		c.want("CONFIG SET appendonly yes", "+OK\r\n")
+		c.want("INCR n", ":2\r\n")
+		until(t, "the log is on", func() bool {
+			p := &srv.files
+			p.mu.Lock()
+			p.mu.rewritten.tried = 0 // as if a second had passed
+			p.mu.Unlock()
+			p.tick()
+			info := c.do("INFO persistence")
+			return strings.Contains(info, "aof_rewrites:1\r\n") && strings.Contains(info, "aof_rewrite_in_progress:0")
+		})
+		hit := in.Hits() > 0
+		in.Heal()
+		c.want("CONFIG SET appendfsync always", "+OK\r\n")
+		c.untilReply("PING", "+PONG\r\n")
+		c.want("INCR n", ":3\r\n")
+		again := diskFrom(t, d.mem.CrashAt(vfs.Cut{Op: d.mem.Count(), Kind: vfs.CutLost}))
+		after := again.open("appendonly", "yes")
+		dial(t, after).want("GET n", "$1\r\n3\r\n")
+		closeServer(t, after)
+		closeServer(t, srv)
+		if !hit {
+			break
+		}
+		if skip > 100 {
+			t.Fatal("turning the log on does not end")
+		}
+	}
+}
+
+// TestSaveFails has every operation fail in turn while the RDB file is written: the old file stays, and the reason is
+// told as Redis tells it.
+func TestSaveFails(t *testing.T) {
+	for _, command := range []string{"SAVE", "BGSAVE"} {
+		d := newDisk(t)
+		srv := d.open("save", "3600 1000000")
+		c := dial(t, srv)
+		n := 0
+		for skip := 0; ; skip++ {
+			n++
+			c.want("INCR n", fmt.Sprintf(":%d\r\n", n))
+			c.want("SAVE", "+OK\r\n")
+			n++
+			c.want("INCR n", fmt.Sprintf(":%d\r\n", n))
+			in := d.fault.Add(vfs.Rule{Ops: vfs.OpCreate | vfs.OpWrite | vfs.OpSync | vfs.OpRename | vfs.OpClose,
+				Skip: skip, Times: 1, Err: syscall.ENOSPC, Short: 3})
+			reply := c.do(command)
+			c.untilInfo("rdb_bgsave_in_progress:0")
+			hit := in.Hits() > 0
+			in.Heal()
+			saved := n
+			switch {
+			case !hit:
+			case command == "SAVE":
+				saved--
+				if reply != "-ERR\r\n" {
+					t.Fatalf("SAVE = %q", reply)
+				}
+				c.want("SET other 1", "+OK\r\n")
+				c.want("DEL other", ":1\r\n")
+			default:
+				saved--
+				c.untilInfo("rdb_last_bgsave_status:err")
+				if got := c.do("SET k v"); !strings.HasPrefix(got, "-MISCONF Redis is configured to save RDB snapshots") {
+					t.Fatalf("SET = %q", got)
+				}
+				c.want("CONFIG SET stop-writes-on-bgsave-error no", "+OK\r\n")
+				c.want("SET k v", "+OK\r\n")
+				c.want("CONFIG SET stop-writes-on-bgsave-error yes", "+OK\r\n")
+				c.want("GET k", "$1\r\nv\r\n")
+			}
+			for _, kind := range []vfs.CutKind{vfs.CutKill, vfs.CutLost, vfs.CutNames} {
+				again := diskFrom(t, d.mem.CrashAt(vfs.Cut{Op: d.mem.Count(), Kind: kind}))
+				after := again.open()
+				dial(t, after).want("GET n", fmt.Sprintf("$%d\r\n%d\r\n", len(fmt.Sprint(saved)), saved))
+				closeServer(t, after)
+			}
+			if !hit {
+				break
+			}
+			if command == "BGSAVE" {
+				c.want("BGSAVE", "+Background saving started\r\n")
+				c.untilReply("SET k v", "+OK\r\n")
+			}
+		}
+		if n < 12 {
+			t.Errorf("only %d changes", n)
+		}
+	}
 }

@@ -25,6 +25,7 @@ type snapshot struct {
 	compress  bool
 	encoders  sync.Pool
 	commands  bool // an append-only file without RDB
+	written   bool // or being written
 }
 
 // begin takes the instant. turn is called in it, if it is there.
@@ -99,6 +100,7 @@ func appendRestore(dst, key []byte, v codec.Value, m store.Meta, compress bool) 
 
 // write writes the snapshot to w, as an RDB file or as commands.
 func (sn *snapshot) write(p *files, w io.Writer, base bool, sync func() error) error {
+	sn.written = true
 	if sn.commands {
 		return sn.writeCommands(w)
 	}
@@ -121,6 +123,15 @@ func (sn *snapshot) write(p *files, w io.Writer, base bool, sync func() error) e
 		return out.Err()
 	})
 	return errors.Join(err, out.Close())
+}
+
+// end follows whatever was to become of the snapshot. The store has one at a time: one that nobody could begin to write,
+// because there was no file to write to, must not stay for ever.
+func (sn *snapshot) end() {
+	if !sn.written {
+		sn.Abort()
+		_ = sn.Snapshot.Write(func(int, []byte) error { return nil }) // ErrAborted
+	}
 }
 
 func (sn *snapshot) writeCommands(w io.Writer) error {
@@ -175,6 +186,7 @@ func (p *files) saveAlone(l commands.Lane) error {
 }
 
 func (p *files) writeRDB(sn *snapshot) error {
+	defer sn.end()
 	return vfs.Replace(p.fs, p.rdbPath(), p.tempRDB(), 0o644, func(f vfs.File) error {
 		return sn.write(p, f, false, f.SyncData)
 	})
@@ -313,6 +325,7 @@ func (p *files) rewrite(l *aof.Log) error {
 	p.inLane(func(lane commands.Lane) { sn, err = p.begin(lane, asCommands, r.Turn) })
 	if err == nil {
 		err = r.Write(func(w io.Writer) error { return sn.write(p, w, true, nil) })
+		sn.end()
 	}
 	if err != nil {
 		r.Abort()

@@ -290,6 +290,7 @@ func (p *files) startLog() {
 		})
 		if err == nil {
 			err = r.Write(func(w io.Writer) error { return sn.write(p, w, true, nil) })
+			sn.end()
 		}
 		if err == nil {
 			err = r.Commit()
