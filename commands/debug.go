@@ -74,6 +74,8 @@ func debug(c *Call) error {
 	switch {
 	case s == nil:
 		return errSubcommandArity("DEBUG", c.Args[1])
+	case s.how&debugSlow != 0 && c.Env.Loading():
+		return ErrLoading
 	case c.atomic || s.how&debugFree != 0:
 		return s.run(c)
 	}

@@ -23,6 +23,8 @@ type files struct {
 	fs   vfs.FS
 	dir  string // "": nothing is kept, whatever the parameters say
 	lock io.Closer
+	// moved is where the RDB file is since CONFIG SET dir, with the lock on it; the append-only file stays.
+	moved atomic.Pointer[movedTo]
 
 	cfg struct {
 		appendOnly, stopOnError, rdbPreamble, loadTruncated, stamps, calm, checksum *config.BoolVar
@@ -57,6 +59,35 @@ type files struct {
 		sync.Mutex
 		loops    []*loop
 		sessions []*session // of no loop
+	}
+}
+
+// movedTo is a directory that CONFIG SET dir has named.
+type movedTo struct {
+	dir  string
+	lock io.Closer // nil if it is the one that the server began with
+}
+
+// move has the RDB file written to, and read from, the directory that the parameter dir names now.
+func (p *files) move() error {
+	to := &movedTo{dir: p.srv.cfg.Text("dir")}
+	old := p.moved.Load()
+	if old != nil && old.dir == to.dir {
+		return nil
+	}
+	if from, err := filepath.Abs(p.dir); p.dir != "" && (err != nil || from != to.dir) {
+		if to.lock, err = p.fs.Lock(to.dir); err != nil {
+			return err
+		}
+	}
+	p.moved.Store(to)
+	old.unlock()
+	return nil
+}
+
+func (m *movedTo) unlock() {
+	if m != nil && m.lock != nil {
+		_ = m.lock.Close() // it goes with the process in any case
 	}
 }
 
@@ -114,6 +145,7 @@ func (p *files) init(s *Server, o *Options) {
 		}
 	})
 	c.OnApply("appendonly", p.switchLog)
+	c.OnApply("dir", p.move)
 }
 
 func (p *files) policy() aof.Policy {
@@ -127,7 +159,14 @@ func (p *files) policy() aof.Policy {
 }
 
 // rdbPath returns the path of the RDB file.
-func (p *files) rdbPath() string { return filepath.Join(p.dir, p.srv.cfg.Text("dbfilename")) }
+func (p *files) rdbPath() string { return filepath.Join(p.rdbDir(), p.srv.cfg.Text("dbfilename")) }
+
+func (p *files) rdbDir() string {
+	if m := p.moved.Load(); m != nil {
+		return m.dir
+	}
+	return p.dir
+}
 
 // logOptions are those of the append-only file.
 func (p *files) logOptions() aof.Options {
@@ -314,6 +353,7 @@ func (p *files) unlock() {
 		_ = p.lock.Close() // it goes with the process in any case
 		p.lock = nil
 	}
+	p.moved.Swap(nil).unlock()
 }
 
 // persistence writes the section of INFO.

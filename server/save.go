@@ -153,9 +153,6 @@ func (sn *snapshot) writeCommands(w io.Writer) error {
 	}))
 }
 
-// tempRDB is the name under which the RDB file is written, as in Redis.
-func (p *files) tempRDB() string { return filepath.Join(p.dir, "temp-"+strconv.Itoa(pid())+".rdb") }
-
 // saveNow writes the RDB file. The caller is within its gate, and has claimed the right, or the server is closing. freeze
 // has writes wait from the instant on, until unfreeze.
 func (p *files) saveNow(l commands.Lane, freeze bool) error {
@@ -187,7 +184,9 @@ func (p *files) saveAlone(l commands.Lane) error {
 
 func (p *files) writeRDB(sn *snapshot) error {
 	defer sn.end()
-	return vfs.Replace(p.fs, p.rdbPath(), p.tempRDB(), 0o644, func(f vfs.File) error {
+	name := p.rdbPath()
+	temp := filepath.Join(filepath.Dir(name), "temp-"+strconv.Itoa(pid())+".rdb") // as in Redis
+	return vfs.Replace(p.fs, name, temp, 0o644, func(f vfs.File) error {
 		return sn.write(p, f, false, f.SyncData)
 	})
 }

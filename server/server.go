@@ -120,7 +120,8 @@ type vars struct {
 // ErrClosed is returned by methods of a Server that has been closed.
 var ErrClosed = errors.New("server: closed")
 
-// Open starts a server. On an error nothing is left behind.
+// Open starts a server, when it has read its data. On an error nothing is left behind; it is ErrClosed if a client has sent
+// SHUTDOWN meanwhile.
 func Open(o Options) (*Server, error) {
 	if o.Config == nil {
 		o.Config = config.New()

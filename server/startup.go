@@ -33,7 +33,10 @@ func (p *files) open(ignoreUnread bool) error {
 	s := p.srv.store
 	s.SetActiveExpire(false)
 	defer s.SetActiveExpire(true)
-	if err := p.load(load, ignoreUnread); err != nil {
+	switch err := p.load(load, ignoreUnread); {
+	case errors.Is(err, ErrClosed), err == nil && load.interrupted(p.srv) != nil:
+		return ErrClosed
+	case err != nil:
 		return err
 	}
 	p.mu.dirtyAtSave = s.Dirty()
@@ -87,12 +90,14 @@ func (p *files) openLog(o aof.Options, load *progress, alone bool) error {
 			if load.broken.Load() {
 				return ErrClosed
 			}
+			r.begin()
 			if err := p.srv.table.Replay(&r.conn, args); err != nil {
 				return fmt.Errorf("the command %q: %w", shorten(args), err)
 			}
 			return nil
 		},
 		Progress: func(done, of int64) {
+			r.end()
 			load.done.Store(done)
 			load.total.Store(of)
 			p.logProgress(load)
@@ -122,24 +127,36 @@ func shorten(args [][]byte) []byte {
 	return b[:min(len(b), 128)]
 }
 
-// replayer is a client that runs what was run before.
+// replayer is a client that runs what was run before. It is within its gate for a batch of commands at a time, as clients
+// are: INFO and CLIENT, which are served while the data are being read, need all gates.
 type replayer struct {
-	p    *files
-	lane *lane
-	conn commands.Conn
+	lane   *lane
+	conn   commands.Conn
+	within bool
 }
 
 func (p *files) newReplayer() *replayer {
-	r := &replayer{p: p, lane: newLane(p.srv)}
+	r := &replayer{lane: newLane(p.srv)}
 	c := &r.conn
 	c.Env, c.Gate, c.Tx, c.Meter = p.srv, r.lane.gate, r.lane.tx, uncounted{}
 	c.Authenticated, c.User, c.Addr = true, "default", "replay"
 	c.BeginBatch()
-	r.lane.gate.Enter()
 	return r
 }
 
-func (r *replayer) end() { r.lane.gate.Leave() }
+func (r *replayer) begin() {
+	if !r.within {
+		r.lane.gate.Enter()
+		r.within = true
+	}
+}
+
+func (r *replayer) end() {
+	if r.within {
+		r.lane.gate.Leave()
+		r.within = false
+	}
+}
 
 // uncounted counts nothing: what is replayed was counted before.
 type uncounted struct{}
@@ -168,19 +185,16 @@ func (p *files) loadRDB(load *progress, size int64) error {
 }
 
 // loadFrom reads an RDB file, or the beginning of src, into the store with all processors, and returns how many bytes it
-// took. Keys whose time has come are left out, unless the file is the base of an append-only file, which may go on to
+// took. It is within no gate, for INFO needs all of them: the locks of shards suffice. Keys whose time has come are left out, unless the file is the base of an append-only file, which may go on to
 // delete them.
 func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (int64, error) {
 	srv := p.srv
 	workers := max(runtime.GOMAXPROCS(0)-1, 1)
 	txs := make([]*store.Tx, workers+1)
-	gate := srv.store.NewGate()
 	for i := range txs {
 		txs[i] = srv.store.NewTx()
 		txs[i].Replaying = true
 	}
-	gate.Enter()
-	defer gate.Leave()
 	var expired, loaded atomic.Int64
 	now := srv.clock.NowMs()
 	res, err := rdb.NewReader(src).Load(rdb.Options{

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,8 +85,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	srv, err := server.Open(server.Options{Config: cfg, Log: logger, Dir: ".", IgnoreUnread: cfg.Bool("ignore-unread-data").Load(), TuneCollector: true})
-	if err != nil {
+	o := server.Options{Config: cfg, Log: logger, Dir: ".", IgnoreUnread: cfg.Bool("ignore-unread-data").Load(), TuneCollector: true}
+	srv, err := open(o, signals)
+	switch {
+	case errors.Is(err, server.ErrClosed):
+		logger.Warningf("Received shutdown while the data were being loaded, exiting now.")
+		return 0
+	case err != nil:
 		logger.Warningf("%v", err)
 		return 1
 	}
@@ -119,6 +125,25 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	logger.Warningf("Pulse is now ready to exit, bye bye...")
 	return 0
+}
+
+// open opens the server. A signal while it loads its data ends that: nothing has changed, and the process is to go.
+func open(o server.Options, signals <-chan os.Signal) (*server.Server, error) {
+	type result struct {
+		srv *server.Server
+		err error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		srv, err := server.Open(o)
+		opened <- result{srv, err}
+	}()
+	select {
+	case r := <-opened:
+		return r.srv, r.err
+	case <-signals:
+		return nil, server.ErrClosed
+	}
 }
 
 // writePID writes the pidfile, if one is wanted, and returns what removes it.

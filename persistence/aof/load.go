@@ -62,7 +62,7 @@ func Exists(o Options) (bool, error) {
 	}
 	left, err := strays(o.FS, n, m)
 	if err == nil && len(left) > 0 {
-		return false, fmt.Errorf("%s has files of an append-only file (%s) but no manifest", n.dir, strings.Join(left, ", "))
+		return false, unnamed(n, left)
 	}
 	return false, err
 }
@@ -78,13 +78,29 @@ func strays(fsys vfs.FS, n names, m *manifest) (out []string, err error) {
 	for _, e := range list {
 		name := e.Name()
 		if strings.HasPrefix(name, n.stem+".") && (strings.HasSuffix(name, ".incr.aof") || strings.HasSuffix(name, ".base.rdb") || strings.HasSuffix(name, ".base.aof")) {
-			// An increment without units may be from a start that was not finished.
-			if info, err := e.Info(); err == nil && info.Size() > headerLen && !m.drops(name) {
+			if !m.drops(name) && !unused(fsys, n.path(name)) {
 				out = append(out, name)
 			}
 		}
 	}
 	return out, err
+}
+
+// unnamed is the error of files that would not be read, and be written over.
+func unnamed(n names, left []string) error {
+	return fmt.Errorf("%s holds files of an append-only file (%s) but no manifest that names them. Bring %s back, or move these files away",
+		n.dir, strings.Join(left, ", "), filepath.Base(n.manifest()))
+}
+
+// unused reports whether a file holds no units of ours or commands of Redis: it may be from a start that was not finished,
+// with no more than a header, which may be cut off or not have reached the disk.
+func unused(fsys vfs.FS, path string) bool {
+	b, err := vfs.ReadFile(fsys, path, headerLen)
+	if err != nil {
+		return false
+	}
+	n := min(len(b), len(headerStart))
+	return string(b[:n]) == headerStart[:n] || len(bytes.Trim(b, "\x00")) == 0
 }
 
 // Open loads the log that there is, if any, and opens it for appending.
@@ -106,7 +122,7 @@ func Open(o Options, ld Loader) (*Log, *Report, error) {
 	rep := &Report{Existed: !m.empty()}
 	if m.empty() {
 		if left, err := strays(o.FS, n, m); err != nil || len(left) > 0 {
-			return nil, nil, errors.Join(err, fmt.Errorf("%s has files of an append-only file (%s) but no manifest", n.dir, strings.Join(left, ", ")))
+			return nil, nil, errors.Join(err, unnamed(n, left))
 		}
 		if m == nil {
 			m = &manifest{}
