@@ -17,7 +17,7 @@
 // an old holder could pass: it costs about a hundred bytes for each name ever locked, so names should be of things that
 // are kept, not of requests. Waiting is by asking again, at random intervals and not in order of arrival. With one
 // server the lock is as available as the server, and a replica that takes over may not know of it yet; the fence then
-// repeats, too.
+// repeats, too. Quorum is for whoever cannot accept that: a majority of independent servers.
 package lock
 
 import (
