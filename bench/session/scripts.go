@@ -2,9 +2,11 @@ package session
 
 import "github.com/redis/go-redis/v9"
 
-// rules is how scripts about one session begin. KEYS[1] is the session; ARGV[1] is the time in milliseconds or 0 for the
-// server's, ARGV[2] and ARGV[3] are Idle and Max. live says whether there is such a session, and deletes one whose time is up; use slides
-// its deadline. A session is a hash of user, began, seen, d:NAME for data and t:PURPOSE for one-time tokens.
+// Scripts use keys out of KEYS and no functions of their own, so that a server can tell beforehand what they will touch, and run
+// those of other users at the same time. A session is a hash of user, began, seen, d:NAME for data and t:PURPOSE for one-time
+// tokens.
+
+// rules is how scripts begin: ARGV[1] is the time in milliseconds or 0 for the server's, ARGV[2] and ARGV[3] are Idle and Max.
 const rules = `
 local now = tonumber(ARGV[1])
 if now == 0 then
@@ -12,22 +14,15 @@ if now == 0 then
 	now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local idle, max = tonumber(ARGV[2]), tonumber(ARGV[3])
-local began, seen
-local function live()
-	local r = redis.call('HMGET', KEYS[1], 'began', 'seen')
-	began, seen = tonumber(r[1]), tonumber(r[2])
-	if not began or not seen then
-		return false
-	end
-	if now >= math.min(seen + idle, began + max) then
-		redis.call('DEL', KEYS[1])
-		return false
-	end
-	return true
-end
-local function use(key)
-	redis.call('HSET', key, 'seen', now)
-	redis.call('PEXPIRE', key, math.min(idle, began + max - now))
+`
+
+// look sets live to whether there is the session KEYS[1], and deletes one whose time is up.
+const look = rules + `
+local r = redis.call('HMGET', KEYS[1], 'began', 'seen')
+local began, seen = tonumber(r[1]), tonumber(r[2])
+local live = began and seen and now < math.min(seen + idle, began + max)
+if began and not live then
+	redis.call('DEL', KEYS[1])
 end
 `
 
@@ -40,27 +35,27 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) then
 	return 0
 end
-redis.call('HSET', KEYS[1], 'user', ARGV[6], 'began', now, unpack(ARGV, 7))
-began = now
-use(KEYS[1])
+redis.call('HSET', KEYS[1], 'user', ARGV[6], 'began', now, 'seen', now, unpack(ARGV, 7))
+redis.call('PEXPIRE', KEYS[1], idle)
 redis.call('ZADD', KEYS[2], now + max, ARGV[4])
 redis.call('PEXPIRE', KEYS[2], max)
 return 1
 `)
 
-var get = redis.NewScript(rules + `
-if not live() then
+var get = redis.NewScript(look + `
+if not live then
 	return false
 end
 if now - seen >= idle / 20 then
-	use(KEYS[1])
+	redis.call('HSET', KEYS[1], 'seen', now)
+	redis.call('PEXPIRE', KEYS[1], math.min(idle, began + max - now))
 end
 return redis.call('HGETALL', KEYS[1])
 `)
 
 // set gets how many data a session may have, and data.
-var set = redis.NewScript(rules + `
-if not live() then
+var set = redis.NewScript(look + `
+if not live then
 	return 0
 end
 local more, names = 0, 0
@@ -80,11 +75,11 @@ return 1
 `)
 
 // rotate gets the old handle and the new one. RENAME keeps what the hash holds without copying it.
-var rotate = redis.NewScript(rules + `
+var rotate = redis.NewScript(look + `
 if redis.call('EXISTS', KEYS[3]) == 1 then
 	return 1 -- asked before
 end
-if not live() then
+if not live then
 	return 0
 end
 redis.call('RENAME', KEYS[1], KEYS[3])
@@ -93,7 +88,8 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[3])) do
 		redis.call('HDEL', KEYS[3], field)
 	end
 end
-use(KEYS[3])
+redis.call('HSET', KEYS[3], 'seen', now)
+redis.call('PEXPIRE', KEYS[3], math.min(idle, began + max - now))
 redis.call('ZREM', KEYS[2], ARGV[4])
 redis.call('ZADD', KEYS[2], began + max, ARGV[5])
 return 1
@@ -120,11 +116,11 @@ return {n, redis.call('ZRANGE', KEYS[1], 0, -1)}
 // that has one. Deadlines are compared here, too, by the clock that the sessions go by.
 
 // issue also gets the milliseconds that the token lives.
-const issue = rules + `
-if not live() then
+const issue = look + `
+if not live then
 	return 0
 end
-local value = string.format('%.0f', now + tonumber(ARGV[6])) .. ':' .. ARGV[5]
+local value = ARGV[5] .. string.format('%.0f', now + tonumber(ARGV[6]))
 `
 
 var issueField = redis.NewScript(issue + `
@@ -138,27 +134,28 @@ redis.call('SET', KEYS[2], value, 'PX', ARGV[6])
 return 1
 `)
 
-// goodToken says whether value is that of the token asked about.
-const goodToken = rules + `
-local function good(value)
-	local ends, digest = string.match(value or '', '^(%d+):(.*)$')
-	return digest == ARGV[5] and now < tonumber(ends)
-end
-if not live() then
+// Redeeming begins alike, fetches value where it is, and goes on if it begins with the token's digest and ends with a time to come.
+const (
+	redeemBegin = look + `
+if not live then
 	return -1
 end
 `
-
-var redeemField = redis.NewScript(goodToken + `
-if not good(redis.call('HGET', KEYS[1], 't:' .. ARGV[4])) then
+	redeemCheck = `
+if not value or string.sub(value, 1, #ARGV[5]) ~= ARGV[5] or now >= tonumber(string.sub(value, #ARGV[5] + 1)) then
 	return 0
 end
+`
+)
+
+var redeemField = redis.NewScript(redeemBegin + `
+local value = redis.call('HGET', KEYS[1], 't:' .. ARGV[4])
+` + redeemCheck + `
 return redis.call('HDEL', KEYS[1], 't:' .. ARGV[4])
 `)
 
-var redeemKey = redis.NewScript(goodToken + `
-if not good(redis.call('GET', KEYS[2])) then
-	return 0
-end
+var redeemKey = redis.NewScript(redeemBegin + `
+local value = redis.call('GET', KEYS[2])
+` + redeemCheck + `
 return redis.call('DEL', KEYS[2])
 `)
