@@ -48,6 +48,7 @@ var replayModes = []replayMode{
 	{name: "log rewritten as commands at the end", settings: settings{"appendonly", "yes", "aof-use-rdb-preamble", "no"}, last: []string{"BGREWRITEAOF"}},
 	{name: "log turned on", settings: settings{"appendonly", "no"}, middle: []string{"CONFIG", "SET", "appendonly", "yes"}, after: settings{"appendonly", "yes"}},
 	{name: "log always", settings: settings{"appendonly", "yes", "appendfsync", "always"}},
+	{name: "log with evictions", settings: settings{"appendonly", "yes", "maxmemory", "1200kb", "maxmemory-policy", "allkeys-random"}, after: settings{"maxmemory", "0"}},
 	{name: "log reloaded", settings: settings{"appendonly", "yes"}, middle: []string{"DEBUG", "LOADAOF"}},
 	{name: "reloaded", middle: []string{"DEBUG", "RELOAD"}, last: []string{"SAVE"}},
 	{name: "saved", last: []string{"SAVE"}},
@@ -81,7 +82,7 @@ func TestReplay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d requests in %d epochs, %d of them errors", report.Requests, report.Epochs, report.Errors)
+			t.Logf("%d requests in %d epochs, %d of them errors; %d keys were evicted", report.Requests, report.Epochs, report.Errors, h.evicted)
 			if n := len(report.Findings); n > 0 {
 				t.Errorf("%d times something else came back (seed %d), see above", n, *replayFlags.seed)
 			}
@@ -97,6 +98,8 @@ type replayHost struct {
 	fs    vfs.FS
 	dir   string
 	setup settings
+
+	evicted int64 // keys, in all
 }
 
 func (h *replayHost) Begin(_ int, setup []string) error {
@@ -172,6 +175,7 @@ func (h *replayHost) End() (diffs []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	h.evicted += h.srv.store.Evicted()
 	if err := h.srv.Close(context.Background()); err != nil {
 		return nil, err
 	}

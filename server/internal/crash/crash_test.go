@@ -17,7 +17,7 @@ var (
 	cycles   = flag.Int("crash.cycles", 4, "kills of TestKill for each policy")
 	seed     = flag.Uint64("crash.seed", 1, "seed")
 	load     = flag.Duration("crash.load", 150*time.Millisecond, "about how long there is load before a kill")
-	saves    = flag.Int("crash.snapshots", 6, "snapshots of TestBank")
+	saves    = flag.Int("crash.snapshots", 4, "snapshots of TestBank")
 	onRedis  = flag.Bool("crash.redis", false, "the same with a redis-server, whose losses are reported")
 	binaries = struct {
 		sync.Once

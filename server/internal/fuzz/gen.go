@@ -216,6 +216,9 @@ func (g *generator) expiring() unit {
 	if len(next[0].args) > 1 && g.oneIn(2) {
 		key = next[0].args[1]
 	}
+	if g.alone && next[0].spec != nil && next[0].spec.Group == commands.GroupHash {
+		return append(unit{{args: []string{"HPEXPIRE", key, "1", "FIELDS", "2", g.member(), g.member()}, role: expireRole}}, next...)
+	}
 	u := append(unit{{args: []string{"PEXPIRE", key, "1"}, role: expireRole}}, next...)
 	return append(u, plain("EXISTS", key))
 }
