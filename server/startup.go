@@ -195,7 +195,7 @@ func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (
 		txs[i] = srv.store.NewTx()
 		txs[i].Replaying = true
 	}
-	var expired, loaded atomic.Int64
+	var expired atomic.Int64
 	now := srv.clock.NowMs()
 	res, err := rdb.NewReader(src).Load(rdb.Options{
 		Workers: workers, Limits: srv.store.Limits().Codec(), Databases: srv.store.Databases(),
@@ -209,17 +209,24 @@ func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (
 			tx.BeginAt(db, now)
 			tx.LockKey(key)
 			defer tx.Unlock()
-			if tx.Has(key) && !load.merge {
-				return errors.New("a key that comes twice")
+			if !tx.Load(key, v, at) {
+				if !load.merge {
+					return errors.New("a key that comes twice")
+				}
+				tx.SetValue(key, v, at)
 			}
-			tx.SetValue(key, v, at)
 			switch m.Access {
 			case rdb.Idle:
 				tx.SetIdle(key, int64(min(m.Used, 1<<40)))
 			case rdb.Frequency:
 				tx.SetFrequency(key, uint8(m.Used))
 			}
-			loaded.Add(1)
+			return nil
+		},
+		Ahead: func(_, db int, key []byte) { srv.store.Warm(db, key) },
+		Resize: func(db int, keys, _ uint64) error {
+			// A file may claim anything; a key takes eight bytes of it, about, at least.
+			srv.store.Reserve(db, int(min(keys, uint64(max(size, 0))/8)))
 			return nil
 		},
 		Function: func(code []byte) error {
@@ -233,7 +240,7 @@ func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (
 		},
 	})
 	p.mu.Lock()
-	p.mu.loadedKeys, p.mu.expiredAtLoad = loaded.Load(), expired.Load()
+	p.mu.loadedKeys, p.mu.expiredAtLoad = res.Keys-expired.Load(), expired.Load()
 	p.mu.Unlock()
 	return res.Size, err
 }

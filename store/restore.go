@@ -51,3 +51,20 @@ func (tx *Tx) SetValue(key []byte, v codec.Value, at int64) {
 	}
 	tx.SetDeadline(key, at)
 }
+
+// Load is SetValue for a key that must not exist yet: it reports false, and does nothing, if it does.
+func (tx *Tx) Load(key []byte, v codec.Value, at int64) bool {
+	e := tx.find(key)
+	if e.b != nil {
+		return false
+	}
+	if v.Object == nil {
+		tx.setText(&e, key, v.Text, at)
+	} else if form, b, ok := bytesOf(v.Object, packedMax); ok {
+		tx.putPacked(&e, key, kindOf(v.Object), form, b, at)
+	} else {
+		tx.putNumber(&e, key, kindOf(v.Object), tx.keepObject(v.Object), at)
+	}
+	tx.Modified(key, 1)
+	return true
+}

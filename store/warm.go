@@ -38,3 +38,27 @@ func (t Hint) Warm() {
 		t.keys.blocks.Warm(arena.Ref(ref))
 	}
 }
+
+// minReserve is the least number of keys in a shard that Reserve makes room for.
+const minReserve = 256
+
+// Reserve tells that about n keys will be added to database db. Where there are none yet, their index is laid out at once
+// instead of growing with them, which would hash each of them again now and then.
+func (s *Store) Reserve(db, n int) {
+	each := n / len(s.shards)
+	if each < minReserve {
+		return
+	}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		d := &sh.dbs[db]
+		if d.keys == nil {
+			d.keys = s.newKeyspace(i)
+			d.keys.count = &d.count
+		}
+		d.keys.idx.Reserve(each)
+		d.keys.account()
+		sh.mu.Unlock()
+	}
+}

@@ -164,6 +164,26 @@ func (x *Index) Insert(h uint64, ref uint32, o Hasher) {
 	x.n++
 }
 
+// reserved is how many references there are to a segment, at most, when Reserve has been told how many come: few
+// segments become full then.
+const reserved = 48
+
+// Reserve lays out an empty index for n references; it does nothing if it is not empty.
+func (x *Index) Reserve(n int) {
+	if x.dir != nil {
+		return
+	}
+	for n>>x.depth > reserved && x.depth < maxDepth/2 {
+		x.depth++
+	}
+	x.dir = make([]*segment, 1<<x.depth)
+	for i := range x.dir {
+		x.dir[i] = &segment{depth: x.depth}
+	}
+	x.segs = len(x.dir)
+	x.view = &view{x.dir, x.depth}
+}
+
 // split divides the full segment s, which is the one of h, in two.
 func (x *Index) split(s *segment, h uint64, o Hasher) {
 	if s.depth == maxDepth {

@@ -167,6 +167,31 @@ func TestAgainstModel(t *testing.T) {
 	}
 }
 
+// TestReserve lays indexes out for fewer, as many and more references than come, and for such as come otherwise than
+// expected.
+func TestReserve(t *testing.T) {
+	for _, hs := range hashes {
+		for _, n := range []int{0, 40, 3000, 20_000} {
+			m := newModel(t)
+			m.x.Reserve(n)
+			m.check()
+			r := rand.New(rand.NewPCG(1, 2))
+			for range 3000 {
+				m.insert(hs.draw(r))
+			}
+			m.check()
+			if hs.name == "uniform" && n == 3000 && m.x.segs > 64+8 {
+				t.Errorf("%d segments for %d references that were announced", m.x.segs, n)
+			}
+			m.x.Reserve(1 << 20) // not empty: nothing
+			for len(m.refs) > 100 {
+				m.delete(r.IntN(len(m.refs)))
+			}
+			m.check()
+		}
+	}
+}
+
 // TestMergesGiveMemoryBack deletes nearly everything.
 func TestMergesGiveMemoryBack(t *testing.T) {
 	m := newModel(t)
