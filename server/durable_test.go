@@ -93,3 +93,21 @@ func TestHalfClosedWaitsForTheDisk(t *testing.T) {
 		}
 	}
 }
+
+// How long a key was not used is saved only under policies that go by that, as in Redis: it takes more than a small key.
+func TestIdleTimesAreSavedForLRU(t *testing.T) {
+	for policy, saved := range map[string]bool{"noeviction": false, "allkeys-random": false, "volatile-lru": true, "allkeys-lru": true} {
+		srv := openWith(t, Options{Addr: "127.0.0.1:0", Dir: "/", fs: vfs.NewMem()}, "maxmemory-policy", policy)
+		c := dial(t, srv)
+		c.doArgs("SET", "k", "v")
+		const old = "redis.call('RESTORE', KEYS[1], 0, redis.call('DUMP', KEYS[1]), 'REPLACE', 'IDLETIME', 5000) return redis.call('OBJECT', 'IDLETIME', KEYS[1])"
+		if got := c.doArgs("EVAL", old, "1", "k"); got != ":5000\r\n" {
+			t.Fatalf("%s before: %q", policy, got)
+		}
+		c.doArgs("DEBUG", "RELOAD")
+		got := c.doArgs("OBJECT", "IDLETIME", "k")
+		if strings.Contains(got, "500") != saved {
+			t.Errorf("%s: %q afterwards", policy, got)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type snapshot struct {
 	dirty     int64
 	version   int
 	compress  bool
+	idle      bool // as in Redis, how long keys were not used is saved under policies that go by that
 	encoders  sync.Pool
 	commands  bool // an append-only file without RDB
 	written   bool // or being written
@@ -52,6 +53,8 @@ func (p *files) begin(l commands.Lane, asCommands bool, turn func()) (*snapshot,
 
 func (p *files) newSnapshot(asCommands bool) *snapshot {
 	sn := &snapshot{version: codec.Version70, compress: p.srv.store.Limits().CompressTexts, commands: asCommands}
+	policy := p.srv.store.Eviction().Policy
+	sn.idle = policy == store.AllKeysLRU || policy == store.VolatileLRU
 	sn.encoders.New = func() any { return rdb.NewEncoder(sn.version, sn.compress) }
 	return sn
 }
@@ -81,7 +84,7 @@ func (sn *snapshot) encode(dst, key []byte, v codec.Value, m store.Meta) []byte 
 	switch {
 	case m.Freq >= 0:
 		meta = rdb.Meta{Access: rdb.Frequency, Used: uint64(m.Freq)}
-	case m.Idle > 0:
+	case sn.idle && m.Idle > 0:
 		meta = rdb.Meta{Access: rdb.Idle, Used: uint64(m.Idle)}
 	}
 	dst = e.AppendKey(dst, key, v, m.Deadline, meta)
