@@ -47,9 +47,12 @@ var Patterns = []Pattern{
 	{"ratelimit", "count a request of one of 10 000 addresses, 60 a minute", limiting(ratelimit.NewFixedWindow), nil},
 	{"ratelimit-log", "the same by a sliding log", limiting(ratelimit.NewSlidingLog), scripts},
 	{"ratelimit-gcra", "the same by GCRA", limiting(limitGCRA), scripts},
-	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile, nil},
+	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile, scripts},
 	{"leaderboard", "like one of 10 000 posts, 1 in 10 a read of the top ten", startLeaderboard, nil},
+	{rankingName, "the same with a million users, points for one, 1 in 10 a read of who is around one", ranking(DefaultUsers), scripts},
+	{"likes", "like one of 10 000 posts once per user, 1 in 20 a read of the top ten of a week", startLikes, scripts},
 	{"taskqueue", "push a task and wait until one of 8 workers has done it", startTaskQueue, nil},
+	{"taskqueue-reliable", "the same by a queue that loses no task with a worker", startReliable, append([]string{"BLMOVE"}, scripts...)},
 	{"eventstream", "publish an event and wait until one of 8 workers of a group has handled it", startEventStream, append(ConsumeCommands, "XAUTOCLAIM")},
 	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast, nil},
 	{"lock", "take and give back one of 1000 locks", startLock, scripts},
@@ -69,16 +72,43 @@ const (
 	locks        = 1000
 )
 
-// RunPattern repeats p from clients goroutines for d. The server should be empty before and should be emptied after.
+// RunPattern is PreparePattern and Run in one.
 func RunPattern(ctx context.Context, addr string, p Pattern, clients int, d time.Duration) (*Result, error) {
-	rdb := newClient(addr, clients+taskWorkers+listeners)
-	defer rdb.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	op, stop, err := p.start(ctx, rdb, clients)
+	r, err := PreparePattern(ctx, addr, p, clients)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+		return nil, err
 	}
+	return r.Run(d)
+}
+
+// PatternRun is a pattern whose data are in the server and whose workers wait. It must be Run, once.
+type PatternRun struct {
+	name    string
+	clients int
+	ctx     context.Context
+	cancel  context.CancelFunc
+	rdb     *redis.Client
+	op      operation
+	stop    func() error
+}
+
+// PreparePattern makes p ready to be run by clients goroutines until ctx ends. The server should be empty before.
+func PreparePattern(ctx context.Context, addr string, p Pattern, clients int) (*PatternRun, error) {
+	r := &PatternRun{name: p.Name, clients: clients, rdb: newClient(addr, clients+taskWorkers+listeners)}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	var err error
+	if r.op, r.stop, err = p.start(r.ctx, r.rdb, clients); err != nil {
+		r.cancel()
+		return nil, fmt.Errorf("%s: %w", p.Name, errors.Join(err, r.rdb.Close()))
+	}
+	return r, nil
+}
+
+// Run repeats the pattern's operation for d. The server should be emptied after.
+func (r *PatternRun) Run(d time.Duration) (*Result, error) {
+	defer r.rdb.Close()
+	defer r.cancel()
+	ctx, cancel, clients, op := r.ctx, r.cancel, r.clients, r.op
 	results := make([]Result, clients)
 	errs := make([]error, clients)
 	var wg sync.WaitGroup
@@ -105,8 +135,8 @@ func RunPattern(ctx context.Context, addr string, p Pattern, clients int, d time
 	for i := range results {
 		total.merge(&results[i])
 	}
-	if err := errors.Join(firstCause(errs), stop()); err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	if err := errors.Join(firstCause(errs), r.stop()); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.name, err)
 	}
 	return total, nil
 }

@@ -144,7 +144,7 @@ func TestPatternsRun(t *testing.T) {
 		if err := Flush(ctx, p.Addr); err != nil {
 			t.Fatal(err)
 		}
-		r, err := RunPattern(ctx, p.Addr, pat, 4, 50*time.Millisecond)
+		r, err := RunPattern(ctx, p.Addr, pat.For(1000), 4, 50*time.Millisecond)
 		if err != nil || r.Requests < 1 || r.Lat.Count() != r.Requests {
 			t.Errorf("%s: %v", pat.Name, err)
 		}

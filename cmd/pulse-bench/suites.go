@@ -276,9 +276,11 @@ func (b *bench) patterns(ctx context.Context) error {
 			if err := load.Flush(ctx, t.server.Addr); err != nil {
 				return Round{}, err
 			}
-			return b.timed(t, runtime.GOMAXPROCS(0), func() (*load.Result, error) {
-				return load.RunPattern(ctx, t.server.Addr, p, min(patternClients, b.cfg.clients), b.cfg.duration)
-			})
+			run, err := load.PreparePattern(ctx, t.server.Addr, p.For(b.cfg.keys), min(patternClients, b.cfg.clients))
+			if err != nil {
+				return Round{}, err
+			}
+			return b.timed(t, runtime.GOMAXPROCS(0), func() (*load.Result, error) { return run.Run(b.cfg.duration) })
 		})
 		if err != nil {
 			return err
