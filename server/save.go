@@ -42,6 +42,7 @@ func (p *files) begin(l commands.Lane, asCommands bool, turn func()) (*snapshot,
 	if err != nil {
 		return nil, err
 	}
+	sn.Gentle = !p.exiting.Load()
 	p.mu.Lock()
 	p.mu.snapshot = sn
 	if p.mu.closed {

@@ -27,6 +27,9 @@ type Snapshot struct {
 	s      *Store
 	encode Encoder
 	keeps  []*keeper
+	// Gentle makes Write rest now and then, while it holds no lock: who always wants to run is interrupted by the system
+	// where that hurts, within a lock, on a machine that has other things to do.
+	Gentle bool
 	// Sizes are the databases at the instant.
 	Sizes []Size
 	// Time is the instant in Unix milliseconds.
@@ -75,6 +78,9 @@ const fMark = 0x80
 
 // stepBytes is how much is encoded under one lock, about, unless a single value is larger. A variable for tests.
 var stepBytes = 32 << 10
+
+// stint is how long a gentle Write works before it rests: well below the time that systems let a thread run at one go.
+const stint = time.Millisecond
 
 // keepBytes is how much those who change keys may pile up in a keyspace before it is put into the queue.
 const keepBytes = 64 << 10
@@ -143,6 +149,7 @@ func (sn *Snapshot) Write(emit func(db int, encoded []byte) error) (err error) {
 		}
 	}
 	var buf []byte
+	worked := time.Duration(0) // since the last rest
 	for len(sn.keeps) > 0 {
 		// Shards take turns, a database after the other: were one taken again and again, those who wait for its lock would
 		// find it taken whenever they have woken up.
@@ -159,8 +166,10 @@ func (sn *Snapshot) Write(emit func(db int, encoded []byte) error) (err error) {
 			if last {
 				k.ks.keep = nil
 			}
-			sn.took(sn.s.clk.Mono() - start)
+			took := sn.s.clk.Mono() - start
+			sn.took(took)
 			k.sh.mu.Unlock()
+			worked += took
 			if !last {
 				left = append(left, k)
 			}
@@ -170,6 +179,10 @@ func (sn *Snapshot) Write(emit func(db int, encoded []byte) error) (err error) {
 			}
 			if cap(buf) > 16*stepBytes {
 				buf = nil
+			}
+			if sn.Gentle && worked >= stint {
+				worked = 0
+				time.Sleep(stint / 2)
 			}
 			runtime.Gosched()
 		}
