@@ -18,7 +18,8 @@ import (
 )
 
 // fingerprint is that of data that DEBUG DIGEST shows, the same as that of a Redis with the same data: what has no
-// order is added with add, what has with mix. It does not depend on encodings.
+// order is added with add, what has with mix. It does not depend on encodings, but for
+// a score of -0, whose sign only a skip list keeps.
 type fingerprint [sha1.Size]byte
 
 // add adds b; the order in which things are added does not matter.

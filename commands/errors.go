@@ -332,6 +332,11 @@ func errGeoBy(name []byte) error {
 	return errorf("ERR exactly one of BYRADIUS and BYBOX can be specified for %s", name)
 }
 
+// errNoSamples is for LATENCY GRAPH.
+func errNoSamples(event []byte) error {
+	return errorf("ERR No samples available for event '%s'", event)
+}
+
 // errSubcommandArity is for subcommands that check their number of arguments themselves.
 func errSubcommandArity(container string, sub []byte) error {
 	return errorf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.", sub, container)

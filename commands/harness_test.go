@@ -108,8 +108,13 @@ func (h *harness) WriteInfo(io.Writer, *store.Tx, []string)   {}
 func (h *harness) MemoryReport(*store.Tx) MemoryReport        { return MemoryReport{Used: 1 << 20} }
 func (h *harness) PurgeMemory()                               {}
 func (h *harness) ChangeReplicationID()                       {}
-func (h *harness) AllocatorReport() string                    { return "test" }
-func (h *harness) Version() string                            { return "test" }
+func (h *harness) LatencyEvents() []LatencyEvent              { return nil }
+func (h *harness) LatencyReset([][]byte) int                  { return 0 }
+func (h *harness) LatencyHistogram(int, func(usec, count int64)) int64 {
+	return 0
+}
+func (h *harness) AllocatorReport() string { return "test" }
+func (h *harness) Version() string         { return "test" }
 func (h *harness) Detach(c *Conn, f func(l Lane) []byte) {
 	h.Deliver(nil, c, f(Lane{Gate: c.Gate, Tx: c.Tx, Meter: c.Meter}))
 }

@@ -51,6 +51,7 @@ var groups = [][]Spec{
 	configCommands,
 	serverCommands,
 	persistenceCommands,
+	latencyCommands,
 	memoryCommands,
 	scriptCommands,
 	debugCommands,

@@ -21,7 +21,7 @@ type lane struct {
 
 func newLane(s *Server) *lane {
 	l := &lane{gate: s.store.NewGate(), tx: s.store.NewTx(), stats: s.stats.NewLoop()}
-	l.meter = meter{s.stats, l.stats}
+	l.meter = meter{s, s.stats, l.stats}
 	return l
 }
 
@@ -44,13 +44,23 @@ func (ls *lanes) put(l *lane) { ls.free <- l }
 
 // meter counts a lane's commands into the server's statistics.
 type meter struct {
+	srv *Server
 	all *stats.Stats
 	own *stats.Loop
 }
 
 var _ commands.Meter = (*meter)(nil)
 
-func (m *meter) Command(id int, d time.Duration, failed bool) { m.own.Call(id, d, failed) }
+func (m *meter) Command(id int, d time.Duration, failed bool) {
+	m.own.Call(id, d, failed)
+	if int64(d) >= m.srv.latency.limit.Load() {
+		event := "command"
+		if m.srv.table.Spec(id).Flags&commands.Fast != 0 {
+			event = "fast-command"
+		}
+		m.srv.took(event, d)
+	}
+}
 
 func (m *meter) Rejected(id int) { m.own.Reject(id) }
 

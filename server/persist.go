@@ -174,7 +174,7 @@ func (p *files) logOptions() aof.Options {
 	return aof.Options{
 		FS: p.fs, Dir: filepath.Join(p.dir, c.Text("appenddirname")), Name: c.Text("appendfilename"), Clock: p.srv.clock,
 		Policy: p.policy(), Stamps: p.cfg.stamps.Load(), Truncate: p.cfg.loadTruncated.Load(),
-		Durable: p.wakeHeld,
+		Durable: p.wakeHeld, Took: p.srv.took,
 		Logf: func(level byte, format string, args ...any) {
 			if level == 'W' {
 				p.srv.log.Warningf(format, args...)

@@ -206,6 +206,7 @@ func (p *files) wroteRDB(sn *snapshot, err error, start time.Duration) error {
 		sv.at, sv.pause = now, sn.Longest()
 		sv.count++
 		p.mu.dirtyAtSave = sn.dirty
+		p.srv.took("rdb-snapshot-pause", sn.Longest())
 		p.srv.log.Noticef("DB saved on disk")
 		p.srv.log.Verbosef("%d keys in %v, nobody waited longer than %v", keysOf(sn.Snapshot), p.srv.clock.Mono()-start, sn.Longest())
 	}
@@ -328,6 +329,7 @@ func (p *files) rewrite(l *aof.Log) error {
 	p.inLane(func(lane commands.Lane) { sn, err = p.begin(lane, asCommands, r.Turn) })
 	if err == nil {
 		err = r.Write(func(w io.Writer) error { return sn.write(p, w, true, nil) })
+		p.srv.took("rdb-snapshot-pause", sn.Longest())
 		sn.end()
 	}
 	if err != nil {

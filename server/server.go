@@ -97,6 +97,7 @@ type Server struct {
 	abort     atomic.Bool  // no script runs any more
 	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
+	latency   latency
 	files     files
 	collector collector
 
@@ -147,6 +148,7 @@ func Open(o Options) (*Server, error) {
 	s.table = commands.New(s.store)
 	s.stats = stats.New(s.table.Len())
 	s.pubsub = pubsub.New()
+	s.initLatency()
 	s.initMemory()
 	if o.TuneCollector {
 		s.collector.start(s)

@@ -381,7 +381,7 @@ func (l *Log) put(buf []byte) bool {
 	h.put(buf, cur.size)
 	start := l.o.Clock.Mono()
 	_, err := cur.f.Write(buf)
-	l.took("aof-write", l.o.Clock.Mono()-start)
+	l.wrote(l.o.Clock.Mono() - start)
 	if err != nil {
 		l.undo(cur, err)
 		return false
@@ -453,6 +453,19 @@ func (l *Log) wasSynced(cur *target, position, size int64, err error) bool {
 		l.synced.Store(position)
 	}
 	return true
+}
+
+// wrote tells of a write under the names that Redis has for it: that of all, and what else the disk had to do.
+func (l *Log) wrote(d time.Duration) {
+	l.took("aof-write", d)
+	switch {
+	case l.syncing.Load():
+		l.took("aof-write-pending-fsync", d)
+	case l.rewriting.Load():
+		l.took("aof-write-active-child", d)
+	default:
+		l.took("aof-write-alone", d)
+	}
 }
 
 func (l *Log) took(event string, d time.Duration) {
