@@ -366,7 +366,11 @@ func (s *Server) Shutdown(c *commands.Conn, o commands.ShutdownOptions) error {
 	if err := s.saveForExit(commands.Lane{Gate: c.Gate, Tx: c.Tx}, o); err != nil {
 		return err
 	}
-	c.Closing = true
+	if cl, ok := c.Session.(*session); ok && cl.away {
+		cl.post(note{kind: noteClose}) // Closing is its owner's
+	} else {
+		c.Closing = true
+	}
 	s.requestStop()
 	return nil
 }
