@@ -208,7 +208,7 @@ func load(o Options, n names, m *manifest, ld Loader, rep *Report, sizes map[str
 	for i, f := range files {
 		last := true
 		for _, g := range files[i+1:] {
-			last = last && (sizes[g.name] == 0 || g.typ == incr && sizes[g.name] == headerLen)
+			last = last && (sizes[g.name] == 0 || g.typ == incr && unused(o.FS, n.path(g.name)))
 		}
 		progress := func(n int64) {
 			if ld.Progress != nil {
