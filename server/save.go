@@ -302,11 +302,11 @@ func (p *files) beginRewrite() (string, error) {
 		return "", err
 	}
 	l := p.log.Load()
-	if l == nil {
-		p.release()
-		return "", errNoLog
-	}
 	p.srv.log.Noticef("Background append only file rewriting started")
+	if l == nil {
+		p.writeLog(false)
+		return "Background append only file rewriting started", nil
+	}
 	go func() {
 		defer p.release()
 		p.rewrote(l, p.rewrite(l))
@@ -314,7 +314,7 @@ func (p *files) beginRewrite() (string, error) {
 	return "Background append only file rewriting started", nil
 }
 
-const errNoLog = commands.Error("ERR The append-only file is off: nothing to rewrite")
+const errNoLog = commands.Error("ERR The append-only file is off")
 
 // rewrite writes the log anew.
 func (p *files) rewrite(l *aof.Log) error {

@@ -295,9 +295,14 @@ func (p *files) switchLog() error {
 
 // startLog begins an append-only file with all data as its base. If it cannot be begun now, or fails, tick tries again.
 func (p *files) startLog() {
-	if p.claim("rewrite") != nil {
-		return
+	if p.claim("rewrite") == nil {
+		p.writeLog(true)
 	}
+}
+
+// writeLog writes all data as the base of a new append-only file, which becomes the server's if keep is set. The right to
+// write files was claimed.
+func (p *files) writeLog(keep bool) {
 	go func() {
 		defer p.release()
 		l, r, err := aof.Start(p.logOptions(), p.cfg.rdbPreamble.Load())
@@ -307,7 +312,12 @@ func (p *files) startLog() {
 		}
 		var sn *snapshot
 		p.inLane(func(lane commands.Lane) {
-			sn, err = p.begin(lane, !p.cfg.rdbPreamble.Load(), func() { p.srv.store.SetFeed(l); p.log.Store(l) })
+			sn, err = p.begin(lane, !p.cfg.rdbPreamble.Load(), func() {
+				if keep {
+					p.srv.store.SetFeed(l)
+					p.log.Store(l)
+				}
+			})
 		})
 		if err == nil {
 			err = r.Write(func(w io.Writer) error { return sn.write(p, w, true, nil) })
@@ -316,7 +326,10 @@ func (p *files) startLog() {
 		if err == nil {
 			err = r.Commit()
 		}
-		if err != nil {
+		switch {
+		case err == nil && !keep:
+			err = l.Close()
+		case err != nil:
 			p.inLane(func(lane commands.Lane) {
 				lane.Tx.Begin(0)
 				lane.Tx.Exclusive(lane.Gate, func() { p.srv.store.SetFeed(nil); p.log.Store(nil) })
