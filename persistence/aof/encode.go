@@ -88,9 +88,10 @@ func appendUnit(dst []byte, u *store.Unit, db int) ([]byte, int) {
 const (
 	headerStart = "#PULSE " // 7 bytes
 	headerLen   = 7 + 8 + 1 + 8 + 1 + 12 + 1 + 8 + 2
-
-	maxFrame = 1<<32 - 1
 )
+
+// maxFrame is how many bytes a frame holds at most. A variable for tests.
+var maxFrame int64 = 1<<32 - 1
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -377,7 +377,14 @@ func (l *Log) put(buf []byte) bool {
 	case len(buf) == 0:
 		return l.lastError.Load() == nil
 	}
-	h := header{length: int64(len(buf) - headerLen), sum: crc32.Checksum(buf[headerLen:], castagnoli), durable: cur.durable}
+	units := int64(len(buf) - headerLen)
+	if units > maxFrame {
+		// The disk has taken nothing for very long. What waits is in memory, and a rewrite takes it from there.
+		l.io.lost = true
+		l.fail(fmt.Errorf("%d bytes wait to be written, which is too much: BGREWRITEAOF begins a new file", units))
+		return false
+	}
+	h := header{length: units, sum: crc32.Checksum(buf[headerLen:], castagnoli), durable: cur.durable}
 	h.put(buf, cur.size)
 	start := l.o.Clock.Mono()
 	_, err := cur.f.Write(buf)
@@ -388,7 +395,7 @@ func (l *Log) put(buf []byte) bool {
 	}
 	cur.size += int64(len(buf))
 	l.size.Add(int64(len(buf)))
-	l.written.Add(h.length)
+	l.written.Add(units)
 	l.healed()
 	return true
 }

@@ -226,3 +226,41 @@ func unframe(t *testing.T, b []byte) (out []byte) {
 	}
 	return out
 }
+
+// TestBeyondFrame: more than a frame can hold is not written, the log says so, and a rewrite mends it.
+func TestBeyondFrame(t *testing.T) {
+	defer func(n int64) { maxFrame = n }(maxFrame)
+	maxFrame = 60
+	k := newKit(t, vfs.NewMem(), ".")
+	if err := k.open(); err != nil {
+		t.Fatal(err)
+	}
+	k.unit("SET a 1")
+	k.unit("SET b " + strings.Repeat("x", 100))
+	if k.log.Err() == nil {
+		t.Error("the log says that all is well")
+	}
+	r, err := k.log.BeginRewrite(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Turn()
+	k.unit("SET c 1")
+	if err := r.Write(func(w io.Writer) error { _, err := io.WriteString(w, magic+"all"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.log.Err(); err != nil {
+		t.Error(err)
+	}
+	if err := k.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.open(); err != nil {
+		t.Fatal(err)
+	}
+	k.want("base all; SELECT 0; SET c 1")
+	k.log.Close()
+}
