@@ -99,7 +99,7 @@ func TestRestoreMutatedStreams(t *testing.T) {
 			})
 		}
 		check("after")
-		if h.tx.Kind(key) == store.Stream {
+		if h.run(c, [][]byte{[]byte("TYPE"), key}) == "+stream\r\n" {
 			accepted++
 			h.dumpUse(c, r, store.Stream, 100)
 			check("after commands on")
