@@ -188,6 +188,7 @@ func (p *files) saveAlone(l commands.Lane) error {
 
 func (p *files) writeRDB(sn *snapshot) error {
 	defer sn.end()
+	defer p.calm()()
 	name := p.rdbPath()
 	temp := filepath.Join(filepath.Dir(name), "temp-"+strconv.Itoa(pid())+".rdb") // as in Redis
 	return vfs.Replace(p.fs, name, temp, 0o644, func(f vfs.File) error {
@@ -316,6 +317,17 @@ func (p *files) beginRewrite() (string, error) {
 
 const errNoLog = commands.Error("ERR The append-only file is off")
 
+// calm puts off the fsyncs of the log while a large file is written, if no-appendfsync-on-rewrite asks for that; what it
+// returns ends that.
+func (p *files) calm() (end func()) {
+	l := p.log.Load()
+	if l == nil || !p.cfg.calm.Load() {
+		return func() {}
+	}
+	l.SetCalm(true)
+	return func() { l.SetCalm(false) }
+}
+
 // rewrite writes the log anew.
 func (p *files) rewrite(l *aof.Log) error {
 	asCommands := !p.cfg.rdbPreamble.Load()
@@ -323,8 +335,7 @@ func (p *files) rewrite(l *aof.Log) error {
 	if err != nil {
 		return err
 	}
-	l.SetCalm(p.cfg.calm.Load())
-	defer l.SetCalm(false)
+	defer p.calm()()
 	var sn *snapshot
 	p.inLane(func(lane commands.Lane) { sn, err = p.begin(lane, asCommands, r.Turn) })
 	if err == nil {
