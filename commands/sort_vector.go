@@ -283,13 +283,17 @@ func scoreKey(f float64) uint64 {
 	return u | 1<<63
 }
 
-// sortScore reads a score as C's strtod reads the whole of a string: white space may lead, and no text at all is 0.
+// smallestNormal is the smallest double that is held in full.
+const smallestNormal = 0x1p-1022
+
+// sortScore reads a score as C's strtod reads the whole of a string: white space may lead, and no text at all is 0. A
+// number so small that digits are lost is refused, as what strtod calls out of range.
 func sortScore(b []byte) (f float64, ok bool) {
-	if f, ok = num.ParseFloat(b); ok {
-		return f, true
+	if f, ok = num.ParseFloat(b); !ok {
+		if b = untilNUL(b); len(b) == 0 {
+			return 0, true
+		}
+		f, ok = num.ParseFloat(bytes.TrimLeft(b, " \t\n\v\f\r"))
 	}
-	if b = untilNUL(b); len(b) == 0 {
-		return 0, true
-	}
-	return num.ParseFloat(bytes.TrimLeft(b, " \t\n\v\f\r"))
+	return f, ok && (f == 0 || math.Abs(f) >= smallestNormal)
 }
