@@ -45,7 +45,7 @@ type files struct {
 		saveNext      bool   // BGSAVE SCHEDULE
 		rewriteNext   bool
 		closed        bool
-		snapshot      interface{ Progress() (int64, int64) }
+		snapshot      *snapshot     // the one being written
 		began         time.Duration // monotonic
 		saved         saved
 		rewritten     rewritten
@@ -93,13 +93,11 @@ func (m *movedTo) unlock() {
 
 // saved tells of the RDB file.
 type saved struct {
-	at      int64 // Unix seconds, of the last success
-	tried   int64 // and of the last attempt
-	ok      bool
-	took    time.Duration // of the last background save, -1: none yet
-	count   int64
-	pause   time.Duration // the longest that anybody waited because of it
-	failure error
+	at    int64 // Unix seconds, of the last success
+	tried int64 // and of the last attempt
+	ok    bool
+	took  time.Duration // of the last background save, -1: none yet
+	count int64
 }
 
 // rewritten tells of the rewriting of the append-only file.
@@ -237,6 +235,8 @@ func (p *files) tick() {
 	sv, rw, dirty := p.mu.saved, p.mu.rewritten, p.srv.store.Dirty()-p.mu.dirtyAtSave
 	p.mu.Unlock()
 	switch {
+	case !p.cfg.appendOnly.Load() && p.log.Load() != nil:
+		p.stopLog()
 	case !free:
 	case p.cfg.appendOnly.Load() && p.log.Load() == nil:
 		if now-rw.tried > 1000 {
@@ -322,7 +322,7 @@ func (p *files) release() {
 func (p *files) close() {
 	p.mu.Lock()
 	p.mu.closed = true
-	if sn, ok := p.mu.snapshot.(interface{ Abort() }); ok {
+	if sn := p.mu.snapshot; sn != nil {
 		sn.Abort()
 	}
 	p.mu.Unlock()
@@ -331,13 +331,11 @@ func (p *files) close() {
 		return
 	}
 	if !p.exiting.Load() && !p.failed.Load() && p.lock != nil && p.loading.Load() == nil && len(p.cfg.save.Load()) > 0 {
-		l := p.srv.lanes.get()
-		l.gate.Enter()
-		if err := p.saveNow(commands.Lane{Gate: l.gate, Tx: l.tx}, false); err != nil {
-			p.srv.log.Warningf("Error trying to save the DB: %v", err)
-		}
-		l.gate.Leave()
-		p.srv.lanes.put(l)
+		p.inLane(func(l commands.Lane) {
+			if err := p.saveNow(l, false); err != nil {
+				p.srv.log.Warningf("Error trying to save the DB: %v", err)
+			}
+		})
 	}
 	if l := p.log.Swap(nil); l != nil {
 		p.srv.store.SetFeed(nil)
@@ -361,14 +359,13 @@ func (r *infoReport) persistence() {
 	p := &r.s.files
 	p.mu.Lock()
 	busy, began, sv, rw, dirty := p.mu.busy, p.mu.began, p.mu.saved, p.mu.rewritten, r.s.store.Dirty()-p.mu.dirtyAtSave
-	saveNext, rewriteNext := p.mu.saveNext, p.mu.rewriteNext
+	rewriteNext := p.mu.rewriteNext
 	loaded, expired := p.mu.loadedKeys, p.mu.expiredAtLoad
 	var done, of int64
 	if p.mu.snapshot != nil {
 		done, of = p.mu.snapshot.Progress()
 	}
 	p.mu.Unlock()
-	_ = saveNext
 	current := func(what string) int64 {
 		if busy != what {
 			return -1

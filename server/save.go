@@ -202,9 +202,9 @@ func (p *files) wroteRDB(sn *snapshot, err error, start time.Duration) error {
 	defer p.mu.Unlock()
 	now := p.srv.clock.NowMs() / 1000
 	sv := &p.mu.saved
-	sv.tried, sv.failure = now, err
+	sv.tried = now
 	if err == nil {
-		sv.at, sv.pause = now, sn.Longest()
+		sv.at = now
 		sv.count++
 		p.mu.dirtyAtSave = sn.dirty
 		p.srv.took("rdb-snapshot-pause", sn.Longest())
@@ -398,7 +398,7 @@ func (s *Server) saveForExit(l commands.Lane, o commands.ShutdownOptions) error 
 	// Whatever is being written gives way.
 	p.mu.Lock()
 	if sn := p.mu.snapshot; sn != nil {
-		sn.(interface{ Abort() }).Abort()
+		sn.Abort()
 	}
 	p.mu.Unlock()
 	err := p.claim("save")

@@ -39,7 +39,9 @@ func (p *files) open(ignoreUnread bool) error {
 	case err != nil:
 		return err
 	}
+	p.mu.Lock()
 	p.mu.dirtyAtSave = s.Dirty()
+	p.mu.Unlock()
 	return nil
 }
 
@@ -185,8 +187,8 @@ func (p *files) loadRDB(load *progress, size int64) error {
 }
 
 // loadFrom reads an RDB file, or the beginning of src, into the store with all processors, and returns how many bytes it
-// took. It is within no gate, for INFO needs all of them: the locks of shards suffice. Keys whose time has come are left out, unless the file is the base of an append-only file, which may go on to
-// delete them.
+// took. It is within no gate, for INFO needs all of them: the locks of shards suffice. Keys whose time has come are left
+// out, unless the file is the base of an append-only file, which may go on to delete them.
 func (p *files) loadFrom(src io.Reader, size int64, base bool, load *progress) (int64, error) {
 	srv := p.srv
 	workers := runtime.GOMAXPROCS(0) // cutting the stream takes a fifth of what putting keys takes
@@ -256,7 +258,7 @@ func (l *progress) interrupted(s *Server) error {
 	}
 }
 
-// logProgress logs how far loading is, about every fifth of it and no more often than every few seconds.
+// logProgress logs how far loading is, every five seconds.
 func (p *files) logProgress(load *progress) {
 	now := p.srv.clock.NowMs()
 	last := load.logged.Load()
@@ -274,23 +276,44 @@ func (p *files) switchLog() error {
 	switch {
 	case p.dir == "" || p.loading.Load() != nil || on == (l != nil):
 	case !on:
-		p.running.Add(1)
-		go func() {
-			defer p.running.Done()
-			p.inLane(func(lane commands.Lane) {
-				lane.Tx.Begin(0)
-				lane.Tx.Exclusive(lane.Gate, func() { p.srv.store.SetFeed(nil); p.log.Store(nil) })
-			})
-			if err := l.Close(); err != nil {
-				p.srv.log.Warningf("Closing the append-only file: %v", err)
-			}
-			p.wakeHeld()
-			p.srv.log.Noticef("The append-only file is off")
-		}()
+		p.stopLog()
 	default:
 		p.startLog()
 	}
 	return nil
+}
+
+// stopLog ends the append-only file. A rewrite of it under way gives way, and tick tries again.
+func (p *files) stopLog() {
+	if p.claim("rewrite") != nil {
+		p.mu.Lock()
+		if p.mu.busy == "rewrite" && p.mu.snapshot != nil {
+			p.mu.snapshot.Abort()
+		}
+		p.mu.Unlock()
+		return
+	}
+	l := p.log.Load()
+	go func() {
+		defer p.release()
+		if l == nil {
+			return
+		}
+		p.letGo()
+		if err := l.Close(); err != nil {
+			p.srv.log.Warningf("Closing the append-only file: %v", err)
+		}
+		p.wakeHeld()
+		p.srv.log.Noticef("The append-only file is off")
+	}()
+}
+
+// letGo has changes logged no longer.
+func (p *files) letGo() {
+	p.inLane(func(lane commands.Lane) {
+		lane.Tx.Begin(0)
+		lane.Tx.Exclusive(lane.Gate, func() { p.srv.store.SetFeed(nil); p.log.Store(nil) })
+	})
 }
 
 // startLog begins an append-only file with all data as its base. If it cannot be begun now, or fails, tick tries again.
@@ -330,10 +353,7 @@ func (p *files) writeLog(keep bool) {
 		case err == nil && !keep:
 			err = l.Close()
 		case err != nil:
-			p.inLane(func(lane commands.Lane) {
-				lane.Tx.Begin(0)
-				lane.Tx.Exclusive(lane.Gate, func() { p.srv.store.SetFeed(nil); p.log.Store(nil) })
-			})
+			p.letGo()
 			r.Abandon()
 			p.wakeHeld()
 		}
