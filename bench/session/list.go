@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -153,13 +152,4 @@ func revoked(r []any) (n int, left []string, err error) {
 		left = append(left, h)
 	}
 	return int(count), left, nil
-}
-
-// Ends returns when sess ends if it is not used any more.
-func (s *Sessions) Ends(sess *Session) time.Time {
-	idle, last := sess.Seen.Add(s.o.Idle), sess.Began.Add(s.o.Max)
-	if idle.Before(last) {
-		return idle
-	}
-	return last
 }

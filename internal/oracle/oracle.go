@@ -295,9 +295,6 @@ func (s *Server) Port() int {
 // Dial opens a connection. It has the shape that package script asks for.
 func (s *Server) Dial() (net.Conn, error) { return net.DialTimeout("tcp", s.addr, 5*time.Second) }
 
-// PID is the process id.
-func (s *Server) PID() int { return s.pid }
-
 // Dir is the default working directory of the server; Close removes it.
 func (s *Server) Dir() string { return filepath.Join(s.root, "data") }
 
