@@ -12,11 +12,13 @@ import (
 func AppendCommand(dst []byte, args ...[]byte) []byte {
 	dst = appendHeader(dst, '*', len(args))
 	for _, a := range args {
-		dst = appendHeader(dst, '$', len(a))
-		dst = append(dst, a...)
-		dst = append(dst, '\r', '\n')
+		dst = appendBulk(dst, a)
 	}
 	return dst
+}
+
+func appendBulk(dst, b []byte) []byte {
+	return append(append(appendHeader(dst, '$', len(b)), b...), '\r', '\n')
 }
 
 func appendHeader(dst []byte, kind byte, n int) []byte {
@@ -41,12 +43,9 @@ func (l *Log) EncodeDeletion(dst, key []byte) []byte { return AppendCommand(dst,
 
 // EncodeFieldDeletions implements store.Feed.
 func (l *Log) EncodeFieldDeletions(dst, key []byte, fields [][]byte) []byte {
-	dst = appendHeader(dst, '*', 2+len(fields))
-	for _, a := range [2][]byte{wordHDel, key} {
-		dst = append(append(appendHeader(dst, '$', len(a)), a...), '\r', '\n')
-	}
-	for _, a := range fields {
-		dst = append(append(appendHeader(dst, '$', len(a)), a...), '\r', '\n')
+	dst = appendBulk(appendBulk(appendHeader(dst, '*', 2+len(fields)), wordHDel), key)
+	for _, f := range fields {
+		dst = appendBulk(dst, f)
 	}
 	return dst
 }
@@ -62,9 +61,8 @@ func appendUnit(dst []byte, u *store.Unit, db int) ([]byte, int) {
 	for _, s := range u.Steps {
 		if s.DB != db {
 			db = s.DB
-			dst = append(dst, "*2\r\n$6\r\nSELECT\r\n"...)
-			n := strconv.Itoa(db)
-			dst = append(append(appendHeader(dst, '$', len(n)), n...), '\r', '\n')
+			var text [20]byte
+			dst = appendBulk(append(dst, "*2\r\n$6\r\nSELECT\r\n"...), strconv.AppendInt(text[:0], int64(db), 10))
 		}
 		dst = append(dst, u.Bytes[at:s.End]...)
 		at = s.End

@@ -13,7 +13,7 @@ import (
 
 // Rewrite is the writing of a new base under way.
 //
-//	r, err := log.BeginRewrite()       a new increment lies ready, in the manifest
+//	r, err := log.BeginRewrite(rdb)    a new increment lies ready, in the manifest
 //	r.Turn()                           at the instant, while nobody appends
 //	err = r.Write(func(w) error {...}) what there was at the instant
 //	err = r.Commit()                   the manifest changes, the old files go
