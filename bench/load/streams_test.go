@@ -95,17 +95,18 @@ func TestConsumeReadsAndAcknowledgesEverything(t *testing.T) {
 	for round := range 2 {
 		r, err := Consume(ctx, p.Addr, 8, 1+round, time.Minute)
 		if err != nil || uint64(r.Requests) != shape.Keys || r.Lat.Count() < r.Requests/consumeBatch {
-			t.Fatalf("%+v, %v", r, err)
+			t.Fatalf("%d acknowledged of %d, %v", r.Requests, shape.Keys, err)
 		}
 		groups, err := rdb.XInfoGroups(ctx, logKey).Result()
 		if err != nil || len(groups) != 1 || groups[0].Pending != 0 || groups[0].Lag != 0 || groups[0].Consumers != 8 {
 			t.Errorf("%+v, %v", groups, err)
 		}
 	}
-	// One that is stopped has acknowledged what it says, and at most a batch for each consumer is pending.
+	// One that is stopped has acknowledged what it says, which may be nothing yet, and at most a batch for each consumer
+	// is pending.
 	r, err := Consume(ctx, p.Addr, 8, 1, time.Millisecond)
-	if err != nil || r.Requests < 1 {
-		t.Fatalf("%+v, %v", r, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	groups, err := rdb.XInfoGroups(ctx, logKey).Result()
 	if err != nil || len(groups) != 1 || groups[0].Pending > 8*consumeBatch || groups[0].EntriesRead != r.Requests+groups[0].Pending {
