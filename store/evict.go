@@ -439,6 +439,7 @@ func (tx *Tx) evict(n int, e *entry) {
 	}
 	name := db.nameFor(e)
 	tx.feedDeletion(keyOf(e.b))
+	tx.Tell(OnEvicted, "evicted", keyOf(e.b))
 	tx.drop(e)
 	tx.notify(db, name)
 	v.evicted.Add(1)

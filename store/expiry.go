@@ -322,6 +322,7 @@ func (tx *Tx) expireDue(db *database, d deadline) {
 	tx.Expired++
 	name := db.nameFor(&e)
 	tx.feedDeletion(keyOf(e.b))
+	tx.Tell(OnExpired, "expired", keyOf(e.b))
 	ks.dropObject(&e)
 	tx.forget(e.kind(), keyOf(e.b))
 	ks.remove(&e)

@@ -91,12 +91,14 @@ func (tx *Tx) feedFieldDeletions(key []byte, fields [][]byte) {
 	tx.unit.Steps = append(tx.unit.Steps, Step{tx.db, len(tx.unit.Bytes)})
 }
 
-// handOver gives the unit to the feed. The shards it changed are still locked.
+// handOver gives the unit to the feed, and tells those who listen. The shards it changed are still locked.
 func (tx *Tx) handOver() {
-	if len(tx.unit.Steps) == 0 {
-		return
+	if len(tx.unit.Steps) > 0 {
+		tx.unit.Now = tx.now
+		tx.feed.Append(&tx.unit)
+		tx.beginFeed()
 	}
-	tx.unit.Now = tx.now
-	tx.feed.Append(&tx.unit)
-	tx.beginFeed()
+	if len(tx.told.events) > 0 {
+		tx.tell()
+	}
 }

@@ -114,7 +114,9 @@ func (tx *Tx) expireFields(db *database, e *entry, limit int) (n int) {
 	}
 	tx.s.expiredFields.Add(int64(n))
 	key := string(keyOf(e.b))
+	tx.Tell(OnHash, "hexpired", keyOf(e.b))
 	if v.Len() == 0 {
+		tx.Tell(OnGeneric, "del", keyOf(e.b))
 		tx.feedDeletion(keyOf(e.b))
 		tx.drop(e)
 	} else {

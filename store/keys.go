@@ -124,6 +124,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 		tx.drop(&dst)
 		dst = entry{h: dst.h, ks: dst.ks}
 	}
+	tx.tellNew(&dst, to)
 	if o != nil {
 		tx.putNumber(&dst, to, kind, o, at)
 		dst = tx.find(to)

@@ -127,6 +127,7 @@ func (tx *Tx) BeginCommand() {
 	tx.lists.reset()
 	tx.sets.reset()
 	tx.zsets.reset()
+	tx.beginEvents()
 }
 
 // forget takes key out of the copies, because it holds another value from now on.
@@ -250,6 +251,7 @@ func (tx *Tx) Amend(key []byte, o Object, n int) {
 
 // store makes the key of e hold what o is now; e holds an earlier state of o, or is no key yet.
 func (tx *Tx) store(e *entry, key []byte, o Object) {
+	tx.tellNew(e, key)
 	kind := kindOf(o)
 	if e.b != nil && !e.packed() {
 		form, b, ok := bytesOf(o, packedMax/2)
@@ -301,12 +303,16 @@ func (tx *Tx) putNumber(e *entry, key []byte, kind Kind, o Object, at int64) {
 // It does not call Modified.
 func (tx *Tx) SetObject(key []byte, kind Kind, o Object) {
 	e := tx.find(key)
-	if e.b != nil {
+	had := e.b != nil
+	if had {
 		tx.drop(&e)
 		e = entry{h: e.h, ks: e.ks}
 	}
 	if o == nil || o.Len() == 0 && !lasts(o) {
 		return
+	}
+	if !had {
+		tx.tellNew(&e, key)
 	}
 	if form, b, ok := bytesOf(o, packedMax); ok {
 		tx.putPacked(&e, key, kind, form, b, noDeadline)

@@ -49,14 +49,15 @@ type Store struct {
 		sync.Mutex
 		src *rand.Rand
 	}
-	gates    gates
-	memory   memory
-	evictor  evictor
-	expirer  expirer
-	dirty    atomic.Int64 // changes of keys since it was made
-	feed     feedPointer
-	snapshot atomic.Pointer[Snapshot] // the one under way
-	onReady  atomic.Pointer[func(keys []Key)]
+	gates     gates
+	memory    memory
+	evictor   evictor
+	expirer   expirer
+	dirty     atomic.Int64 // changes of keys since it was made
+	feed      feedPointer
+	listening listening
+	snapshot  atomic.Pointer[Snapshot] // the one under way
+	onReady   atomic.Pointer[func(keys []Key)]
 
 	expiredFields atomic.Int64
 }

@@ -77,6 +77,7 @@ func (tx *Tx) setText(e *entry, key, val []byte, at int64) {
 		tx.setBytes(e, key, val, at)
 		return
 	}
+	tx.tellNew(e, key)
 	ks := tx.space(e)
 	ks.dropObject(e)
 	sh := shape{flags: byte(Integer), key: key, vlen: 8, deadline: at}
@@ -85,6 +86,7 @@ func (tx *Tx) setText(e *entry, key, val []byte, at int64) {
 }
 
 func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
+	tx.tellNew(e, key)
 	ks := tx.space(e)
 	ks.dropObject(e)
 	sh := shape{flags: byte(String), key: key, vlen: len(val), deadline: at}
@@ -139,6 +141,7 @@ func (tx *Tx) Add(key []byte, delta int64) (sum int64, ok, fits bool, err error)
 		binary.LittleEndian.PutUint64(e.b[e.val:], uint64(sum))
 		tx.touch(&e)
 	} else {
+		tx.tellNew(&e, key)
 		sh := shape{flags: byte(Integer), key: key, vlen: 8, deadline: e.deadline()}
 		ks := tx.space(&e)
 		binary.LittleEndian.PutUint64(ks.put(&e, &sh, tx.used(&e)), uint64(sum))
@@ -172,6 +175,7 @@ func (tx *Tx) ResizeWithin(key []byte, n, room int) []byte {
 	if len(old) == 0 || n <= len(old) {
 		room = 0
 	}
+	tx.tellNew(&e, key)
 	ks := tx.space(&e)
 	was, had := e.ref, e.b != nil
 	v := ks.resize(&e, key, old, n, room, tx.kept(&e))
@@ -192,6 +196,7 @@ func (tx *Tx) NewText(key []byte, n int) []byte {
 		ks.tidy() // as in Resize
 		e = tx.find(key)
 	}
+	tx.tellNew(&e, key)
 	ks.dropObject(&e)
 	sh := shape{flags: byte(String) | fRaw, key: key, vlen: n, deadline: noDeadline}
 	v := ks.put(&e, &sh, tx.used(&e))

@@ -41,6 +41,7 @@ type Tx struct {
 	changes int      // since Begin
 	feed    *feedBox // nil if nobody wants to know of changes
 	unit    Unit     // what the feed will be given
+	told    told     // what those who listen will be told
 	scratch []byte
 
 	// Values that live in blocks, as the present command has them in hand (packed.go).
@@ -57,6 +58,8 @@ type Tx struct {
 	Replaying bool
 	// Alone tells that its user has the store to itself, within somebody's Exclusive: that of this Tx waits for nobody.
 	Alone bool
+	// User is whoever works with the Tx, if a Listener cares.
+	User any
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
 	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
@@ -239,6 +242,7 @@ func (tx *Tx) look(key []byte) entry {
 	e := tx.find(key)
 	if e.b == nil {
 		tx.Misses++
+		tx.Tell(OnMiss, "keymiss", key)
 	} else {
 		tx.Hits++
 	}
@@ -272,6 +276,7 @@ func (tx *Tx) expire(db *database, e *entry) {
 	tx.Expired++
 	name := db.nameFor(e)
 	tx.feedDeletion(keyOf(e.b))
+	tx.Tell(OnExpired, "expired", keyOf(e.b))
 	tx.drop(e)
 	tx.notify(db, name)
 }
