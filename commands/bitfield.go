@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/streampulse/pulse/internal/num"
+	"github.com/streampulse/pulse/store"
 	"github.com/streampulse/pulse/store/bits"
 )
 
@@ -172,6 +173,9 @@ func bitfield(c *Call) error {
 			old = next
 		}
 		c.Int(old)
+	}
+	if writable {
+		c.Notify(store.OnString, "setbit", c.Args[1])
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/streampulse/pulse/internal/num"
+	"github.com/streampulse/pulse/store"
 	"github.com/streampulse/pulse/store/bits"
 )
 
@@ -76,6 +77,7 @@ func setbit(c *Call) error {
 	}
 	if n > len(v) || on != old {
 		bits.Put(c.Tx.Resize(key, n), p, on == 1)
+		c.Notify(store.OnString, "setbit", key)
 	}
 	c.Int(old)
 	return nil
@@ -260,9 +262,10 @@ func bitop(c *Call) error {
 		n = max(n, len(v))
 	}
 	if n == 0 {
-		c.Tx.Delete(c.Args[2])
+		c.deleteKey(c.Args[2])
 	} else {
 		bits.Combine(bitopResult(c, srcs, n), op, srcs)
+		c.Notify(store.OnString, "set", c.Args[2])
 	}
 	c.Int(int64(n))
 	return nil

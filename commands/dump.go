@@ -107,9 +107,12 @@ func restore(c *Call) error {
 	case err != nil:
 		return ErrBadData
 	case c.Tx.Past(at):
-		c.Tx.Delete(key)
+		c.deleteKey(key)
 		c.Effect(wordDel, key)
 	default:
+		if c.Tx.Has(key) {
+			c.Notify(store.OnNew, "new", key) // it is deleted and made again
+		}
 		c.Tx.SetValue(key, v, at)
 		c.restoreEffect(key, at, &o)
 		if o.idle >= 0 {
@@ -118,6 +121,7 @@ func restore(c *Call) error {
 		if o.freq >= 0 {
 			c.Tx.SetFrequency(key, uint8(o.freq))
 		}
+		c.Notify(store.OnGeneric, "restore", key)
 	}
 	c.OK()
 	return nil

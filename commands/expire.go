@@ -147,6 +147,7 @@ func expireAt(c *Call, unit int64, relative bool) error {
 		return nil
 	}
 	c.Tx.SetDeadline(key, at)
+	c.notifyDeadline(key, at)
 	c.deadlineEffect(key, at)
 	c.Int(1)
 	return nil
@@ -179,6 +180,7 @@ func replyDeadline(c *Call, unit int64, relative bool) error {
 
 func persist(c *Call) error {
 	if c.Tx.Persist(c.Args[1]) {
+		c.Notify(store.OnGeneric, "persist", c.Args[1])
 		c.Int(1)
 	} else {
 		c.Int(0)

@@ -2,6 +2,8 @@ package commands
 
 import (
 	"math"
+
+	"github.com/streampulse/pulse/store"
 )
 
 var genericCommands = []Spec{
@@ -49,7 +51,7 @@ var genericCommands = []Spec{
 func del(c *Call) error {
 	n := int64(0)
 	for _, key := range c.Args[1:] {
-		if c.Tx.Delete(key) {
+		if c.deleteKey(key) {
 			n++
 		}
 	}
@@ -121,6 +123,7 @@ func copyCmd(c *Call) error {
 		return nil
 	}
 	c.Tx.Copy(from, to, db)
+	c.notifyIn(db, store.OnGeneric, "copy_to", to)
 	c.Int(1)
 	return nil
 }
@@ -148,6 +151,8 @@ func moveCmd(c *Call) error {
 		return nil
 	}
 	c.Tx.Move(key, db)
+	c.Notify(store.OnGeneric, "move_from", key)
+	c.notifyIn(db, store.OnGeneric, "move_to", key)
 	c.Int(1)
 	return nil
 }
@@ -158,7 +163,7 @@ func rename(c *Call) error {
 		return ErrNoSuchKey
 	}
 	if string(from) != string(to) {
-		c.Tx.Rename(from, to)
+		c.renameKey(from, to)
 	}
 	c.OK()
 	return nil
@@ -173,9 +178,15 @@ func renamenx(c *Call) error {
 		c.Int(0)
 		return nil
 	}
-	c.Tx.Rename(from, to)
+	c.renameKey(from, to)
 	c.Int(1)
 	return nil
+}
+
+func (c *Call) renameKey(from, to []byte) {
+	c.Tx.Rename(from, to)
+	c.Notify(store.OnGeneric, "rename_from", from)
+	c.Notify(store.OnGeneric, "rename_to", to)
 }
 
 func objectEncoding(c *Call) error {

@@ -86,6 +86,7 @@ func hashSet(c *Call) (added int64, err error) {
 		}
 	}
 	c.Tx.Settle(c.Args[1], v, len(pairs)/2)
+	c.Notify(store.OnHash, "hset", c.Args[1])
 	return added, nil
 }
 
@@ -100,6 +101,7 @@ func hsetnx(c *Call) error {
 	}
 	v.Set(c.Tx.Limits().Hash(), c.Args[2], c.Args[3])
 	c.Tx.Settle(c.Args[1], v, 1)
+	c.Notify(store.OnHash, "hset", c.Args[1])
 	c.Int(1)
 	return nil
 }
@@ -204,6 +206,7 @@ func hdel(c *Call) error {
 	}
 	if n > 0 {
 		c.Tx.Settle(c.Args[1], v, n)
+		c.NotifyTaken(store.OnHash, "hdel", c.Args[1], v.Len())
 	}
 	c.Int(int64(n))
 	return nil
@@ -289,4 +292,5 @@ func hashPut(c *Call, value []byte) {
 	v, _ := c.Tx.Hash(c.Args[1], store.Create)
 	v.Update(c.Tx.Limits().Hash(), c.Args[2], value)
 	c.Tx.Settle(c.Args[1], v, 1)
+	c.Notify(store.OnHash, c.Spec.full, c.Args[1]) // hincrby, hincrbyfloat
 }

@@ -128,6 +128,7 @@ func fieldsExpireAt(c *Call, unit int64, relative bool) error {
 	}
 	if changed.n > 0 {
 		c.Tx.Settle(c.Args[1], v, changed.n)
+		c.notifyFields(at, v.Len())
 		c.fieldDeadlineEffect(at, changed.fields)
 	}
 	return nil
@@ -212,6 +213,7 @@ func hpersist(c *Call) error {
 	}
 	if changes > 0 {
 		c.Tx.Settle(c.Args[1], v, changes)
+		c.Notify(store.OnHash, "hpersist", c.Args[1])
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ func hgetdel(c *Call) error {
 	}
 	if deleted > 0 {
 		c.Tx.Settle(c.Args[1], v, deleted)
+		c.NotifyTaken(store.OnHash, "hdel", c.Args[1], v.Len())
 		c.effectOn(wordHDel, c.Args[1], fields)
 	}
 	return nil
@@ -106,6 +107,7 @@ func hgetex(c *Call) error {
 	}
 	if changed.n > 0 {
 		c.Tx.Settle(c.Args[1], v, changed.n)
+		c.notifyFields(at, v.Len())
 		c.fieldDeadlineEffect(at, changed.fields)
 	}
 	return nil
@@ -210,6 +212,10 @@ func hsetex(c *Call) error {
 		}
 	}
 	c.Tx.Settle(c.Args[1], v, len(o.pairs)/2)
+	c.Notify(store.OnHash, "hset", c.Args[1])
+	if o.at != keepFieldTime && o.at != store.Forever {
+		c.notifyFields(o.at, v.Len())
+	}
 	if c.Feeding() {
 		o.effect(c)
 	}

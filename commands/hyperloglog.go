@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/streampulse/pulse/store"
 	"github.com/streampulse/pulse/store/hll"
 )
 
@@ -79,6 +80,7 @@ func pfadd(c *Call) error {
 	if changed {
 		hll.Invalidate(s.b)
 		c.putSketch(key, s.b)
+		c.Notify(store.OnString, "pfadd", key)
 	}
 	c.Int(oneIf(changed))
 	return nil
@@ -97,6 +99,7 @@ func pfaddDense(c *Call, old []byte) {
 		_, _, _ = hll.Add(b, elem, 0) // a dense one has room for everything
 	}
 	hll.Invalidate(b)
+	c.Notify(store.OnString, "pfadd", key)
 	c.Int(1)
 }
 
@@ -172,6 +175,7 @@ func pfmerge(c *Call) error {
 	}
 	hll.Invalidate(s.b)
 	c.putSketch(key, s.b)
+	c.Notify(store.OnString, "pfadd", key)
 	c.OK()
 	return nil
 }

@@ -96,6 +96,7 @@ func push(c *Call, head bool, m store.Mode) error {
 	}
 	l.Push(elems, head, c.listLimit())
 	c.Tx.Settle(key, l, len(elems))
+	c.Notify(store.OnList, eitherEvent(head, "lpush", "rpush"), key)
 	c.Int(int64(l.Len()))
 	return nil
 }
@@ -134,6 +135,7 @@ func (c *Call) takeOne(key []byte, l *list.List, head bool) {
 	c.writeElement(&it)
 	l.Drop(1, head, c.listLimit())
 	c.Tx.Settle(key, l, 1)
+	c.NotifyTaken(store.OnList, eitherEvent(head, "lpop", "rpop"), key, l.Len())
 }
 
 // take pops up to count elements and replies with an array.
@@ -150,6 +152,7 @@ func (c *Call) take(key []byte, l *list.List, head bool, count int64) {
 	}
 	l.Drop(n, head, c.listLimit())
 	c.Tx.Settle(key, l, n)
+	c.NotifyTaken(store.OnList, eitherEvent(head, "lpop", "rpop"), key, l.Len())
 }
 
 func llen(c *Call) error {
@@ -240,6 +243,7 @@ func lset(c *Call) error {
 		return ErrIndexRange
 	}
 	c.Tx.Settle(c.Args[1], l, 1)
+	c.Notify(store.OnList, "lset", c.Args[1])
 	c.OK()
 	return nil
 }
@@ -265,6 +269,7 @@ func linsert(c *Call) error {
 		c.Int(-1)
 	default:
 		c.Tx.Settle(key, l, 1)
+		c.Notify(store.OnList, "linsert", key)
 		c.Int(int64(l.Len()))
 	}
 	return nil
@@ -286,6 +291,7 @@ func lrem(c *Call) error {
 	}
 	if n > 0 {
 		c.Tx.Settle(c.Args[1], l, n)
+		c.NotifyTaken(store.OnList, "lrem", c.Args[1], l.Len())
 	}
 	c.Int(int64(n))
 	return nil
@@ -307,6 +313,7 @@ func ltrim(c *Call) error {
 		if n := had - l.Len(); n > 0 {
 			c.Tx.Settle(c.Args[1], l, n)
 		}
+		c.NotifyTaken(store.OnList, "ltrim", c.Args[1], l.Len())
 	}
 	c.OK()
 	return nil

@@ -119,6 +119,7 @@ func moveElement(c *Call, from, to bool) error {
 	if dst == src {
 		src.Rotate(from, to, limit)
 		c.Tx.Settle(key, src, 1)
+		c.notifyMoved(from, to, 1)
 		return nil
 	}
 	var scratch [num.MaxIntLen]byte
@@ -126,7 +127,14 @@ func moveElement(c *Call, from, to bool) error {
 	src.Drop(1, from, limit)
 	c.Tx.Settle(dstKey, dst, 1)
 	c.Tx.Settle(key, src, 0)
+	c.notifyMoved(from, to, src.Len())
 	return nil
+}
+
+// notifyMoved tells that an element went from one list, where so many are left, to another.
+func (c *Call) notifyMoved(from, to bool, left int) {
+	c.Notify(store.OnList, eitherEvent(to, "lpush", "rpush"), c.Args[2])
+	c.NotifyTaken(store.OnList, eitherEvent(from, "lpop", "rpop"), c.Args[1], left)
 }
 
 func bpop(c *Call, head bool) error {

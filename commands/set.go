@@ -70,6 +70,7 @@ func sadd(c *Call) error {
 	}
 	if n > 0 {
 		c.Tx.Settle(c.Args[1], v, n)
+		c.Notify(store.OnSet, "sadd", c.Args[1])
 	}
 	c.Int(int64(n))
 	return nil
@@ -88,6 +89,7 @@ func srem(c *Call) error {
 	}
 	if n > 0 {
 		c.Tx.Settle(c.Args[1], v, n)
+		c.NotifyTaken(store.OnSet, "srem", c.Args[1], v.Len())
 	}
 	c.Int(int64(n))
 	return nil
@@ -166,11 +168,13 @@ func smove(c *Call) error {
 		return nil
 	}
 	c.Tx.Settle(src, from, 1)
+	c.NotifyTaken(store.OnSet, "srem", src, from.Len())
 	if to == nil {
 		to, _ = c.Tx.Set(dst, store.Create)
 	}
 	if to.Add(c.Tx.Limits().Set(), member) {
 		c.Tx.Settle(dst, to, 1)
+		c.Notify(store.OnSet, "sadd", dst)
 	}
 	c.Int(1)
 	return nil

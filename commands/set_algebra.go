@@ -40,10 +40,11 @@ func setStore(c *Call, combine func(lim set.Limits, sets []*set.Set) *set.Set) e
 	dst := c.Args[1]
 	v := combine(c.Tx.Limits().Set(), sets)
 	if v.Len() == 0 {
-		c.Tx.Delete(dst)
+		c.deleteKey(dst)
 	} else {
 		c.Tx.SetObject(dst, store.Set, v)
 		c.Tx.Modified(dst, 1)
+		c.Notify(store.OnSet, c.Spec.full, dst)
 	}
 	c.Int(int64(v.Len()))
 	return nil

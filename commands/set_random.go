@@ -41,6 +41,7 @@ func spop(c *Call) error {
 		}
 	})
 	c.Tx.Settle(c.Args[1], v, int(n))
+	c.NotifyTaken(store.OnSet, "spop", c.Args[1], v.Len())
 	c.effectOn(wordSRem, c.Args[1], gone)
 	return nil
 }

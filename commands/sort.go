@@ -257,10 +257,11 @@ func (c *Call) sortStore(q *sortQuery, v *sortVector, lookup *sortLookup) error 
 	}
 	n := l.Len()
 	if n == 0 {
-		c.Tx.Delete(q.store)
+		c.deleteKey(q.store)
 	} else {
 		c.Tx.SetObject(q.store, store.List, l)
 		c.Tx.Modified(q.store, n)
+		c.Notify(store.OnList, "sortstore", q.store)
 	}
 	c.Int(int64(n))
 	return nil

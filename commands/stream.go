@@ -292,10 +292,15 @@ func xadd(c *Call) error {
 		s, _ = c.Tx.Stream(key, store.Create)
 	}
 	s.Append(id, fields, c.streamLimits())
+	trimmed := 0
 	if o.trim.by != trimNot {
-		s.Trim(o.trim.of(s, c.streamLimits()))
+		trimmed = s.Trim(o.trim.of(s, c.streamLimits()))
 	}
 	c.Tx.Settle(key, s, 1)
+	c.Notify(store.OnStream, "xadd", key)
+	if trimmed > 0 {
+		c.Notify(store.OnStream, "xtrim", key)
+	}
 	c.StreamID(id)
 	c.xaddEffect(&o, id, fields, s)
 	return nil
@@ -368,6 +373,7 @@ func xsetid(c *Call) error {
 		s.SetMaxDeleted(deleted)
 	}
 	c.Tx.Amend(c.Args[1], s, 1)
+	c.Notify(store.OnStream, "xsetid", c.Args[1])
 	c.OK()
 	return nil
 }

@@ -29,6 +29,7 @@ func (l *claim) begin(c *Call) {
 	if l.consumer == nil {
 		l.consumer, _ = l.group.CreateConsumer(name, now)
 		l.changed++
+		c.Notify(store.OnStream, "xgroup-createconsumer", c.Args[1])
 		c.consumerEffect(c.Args[1], l.group, l.consumer)
 	}
 	l.consumer.Seen = now

@@ -36,6 +36,7 @@ func xdel(c *Call) error {
 	}
 	if n > 0 {
 		c.Tx.Settle(c.Args[1], s, n)
+		c.Notify(store.OnStream, "xdel", c.Args[1])
 	}
 	c.Int(int64(n))
 	return nil

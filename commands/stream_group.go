@@ -122,6 +122,7 @@ func xgroupCreate(c *Call) error {
 	} else {
 		return ErrBusyGroup
 	}
+	c.Notify(store.OnStream, "xgroup-create", key)
 	c.OK()
 	return nil
 }
@@ -169,6 +170,7 @@ func xgroupSetid(c *Call) error {
 	}
 	g.Last, g.Read = id, o.read
 	c.Tx.Amend(c.Args[2], s, 1)
+	c.Notify(store.OnStream, "xgroup-setid", c.Args[2])
 	c.OK()
 	return nil
 }
@@ -185,6 +187,7 @@ func xgroupDestroy(c *Call) error {
 	}
 	s.DestroyGroup(c.Args[3])
 	c.Tx.Amend(c.Args[2], s, 1)
+	c.Notify(store.OnStream, "xgroup-destroy", c.Args[2])
 	c.Tx.Wake(c.Args[2])
 	c.Int(1)
 	return nil
@@ -200,6 +203,7 @@ func xgroupCreateconsumer(c *Call) error {
 		return nil
 	}
 	c.Tx.Amend(c.Args[2], s, 1)
+	c.Notify(store.OnStream, "xgroup-createconsumer", c.Args[2])
 	c.Int(1)
 	return nil
 }
@@ -212,6 +216,7 @@ func xgroupDelconsumer(c *Call) error {
 	n, was := g.DeleteConsumer(c.Args[4])
 	if was {
 		c.Tx.Amend(c.Args[2], s, 1)
+		c.Notify(store.OnStream, "xgroup-delconsumer", c.Args[2])
 	}
 	c.Int(int64(n))
 	return nil

@@ -255,6 +255,7 @@ func (c *Call) readSource(r *streamRead, key []byte, f *streamSource) (any bool)
 	d := delivery{s: f.s, g: f.g, to: consumer, key: key, group: r.group, count: r.count, noAck: r.noAck}
 	if created {
 		d.changes++
+		c.Notify(store.OnStream, "xgroup-createconsumer", key)
 	}
 	if !idle {
 		c.sourceHeader(key)

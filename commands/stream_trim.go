@@ -187,6 +187,7 @@ func xtrim(c *Call) error {
 	}
 	if n > 0 {
 		c.Tx.Settle(c.Args[1], s, n)
+		c.Notify(store.OnStream, "xtrim", c.Args[1])
 		if c.Feeding() {
 			c.Effect(append([][]byte{wordXTrim, c.Args[1]}, t.exact(s)...)...)
 		} else {

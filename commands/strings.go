@@ -141,6 +141,7 @@ func setCmd(c *Call) error {
 	key := c.Args[1]
 	if len(c.Args) == 3 {
 		c.Tx.SetText(key, c.Args[2], store.Forever)
+		c.Notify(store.OnString, "set", key)
 		c.AsCame()
 		c.OK()
 		return nil
@@ -169,6 +170,7 @@ func setCmd(c *Call) error {
 		at = store.KeepDeadline
 	}
 	c.Tx.SetText(key, c.Args[2], at)
+	c.notifySet(key, at)
 	c.setEffect(key, c.Args[2], at)
 	if !o.get {
 		c.OK()
@@ -182,6 +184,7 @@ func setnx(c *Call) error {
 		return nil
 	}
 	c.Tx.SetText(c.Args[1], c.Args[2], store.Forever)
+	c.Notify(store.OnString, "set", c.Args[1])
 	c.Int(1)
 	return nil
 }
@@ -197,6 +200,7 @@ func setFor(c *Call, unit int64) error {
 		return err
 	}
 	c.Tx.SetText(c.Args[1], c.Args[3], at)
+	c.notifySet(c.Args[1], at)
 	c.setEffect(c.Args[1], c.Args[3], at)
 	c.OK()
 	return nil
@@ -207,6 +211,7 @@ func getset(c *Call) error {
 		return err
 	}
 	c.Tx.SetText(c.Args[1], c.Args[2], store.Forever)
+	c.Notify(store.OnString, "set", c.Args[1])
 	return nil
 }
 
@@ -214,7 +219,7 @@ func getdel(c *Call) error {
 	if err := get(c); err != nil {
 		return err
 	}
-	c.Tx.Delete(c.Args[1])
+	c.deleteKey(c.Args[1])
 	return nil
 }
 
@@ -241,9 +246,11 @@ func getex(c *Call) error {
 	switch {
 	case o.life.given:
 		c.Tx.SetDeadline(key, at)
+		c.notifyDeadline(key, at)
 		c.deadlineEffect(key, at)
 	case o.persist:
 		if c.Tx.Persist(key) {
+			c.Notify(store.OnGeneric, "persist", key)
 			c.deadlineEffect(key, store.Forever)
 		}
 	}
@@ -268,6 +275,7 @@ func mset(c *Call) error {
 	}
 	for i := 1; i < len(c.Args); i += 2 {
 		c.Tx.SetText(c.Args[i], c.Args[i+1], store.Forever)
+		c.Notify(store.OnString, "set", c.Args[i])
 	}
 	c.OK()
 	return nil
@@ -285,6 +293,7 @@ func msetnx(c *Call) error {
 	}
 	for i := 1; i < len(c.Args); i += 2 {
 		c.Tx.SetText(c.Args[i], c.Args[i+1], store.Forever)
+		c.Notify(store.OnString, "set", c.Args[i])
 	}
 	c.Int(1)
 	return nil

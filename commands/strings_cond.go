@@ -140,7 +140,7 @@ func delex(c *Call) error {
 			return err
 		}
 	}
-	if c.Tx.Delete(key) {
+	if c.deleteKey(key) {
 		c.Effect(wordDel, key)
 		c.Int(1)
 	} else {
@@ -184,6 +184,7 @@ func msetex(c *Call) error {
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		c.Tx.SetText(pairs[i], pairs[i+1], at)
+		c.notifySet(pairs[i], at)
 		c.setEffect(pairs[i], pairs[i+1], at)
 	}
 	c.Int(1)

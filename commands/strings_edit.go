@@ -24,6 +24,7 @@ func appendCmd(c *Call) error {
 	}
 	if !ok {
 		c.Tx.SetText(key, tail, store.Forever)
+		c.Notify(store.OnString, "append", key)
 		c.Int(int64(len(tail)))
 		return nil
 	}
@@ -32,6 +33,7 @@ func appendCmd(c *Call) error {
 		return err
 	}
 	pieces.Copy(c.Tx.Resize(key, n+len(tail))[n:], tail)
+	c.Notify(store.OnString, "append", key)
 	c.Int(int64(n + len(tail)))
 	return nil
 }
@@ -69,6 +71,7 @@ func setrange(c *Call) error {
 	}
 	n = max(n, int(off)+len(val))
 	pieces.Copy(c.Tx.Resize(key, n)[off:], val)
+	c.Notify(store.OnString, "setrange", key)
 	c.Int(int64(n))
 	return nil
 }
@@ -141,6 +144,7 @@ func incrBy(c *Call, n int64) error {
 	case !fits:
 		return ErrOverflow
 	}
+	c.Notify(store.OnString, "incrby", c.Args[1])
 	c.Int(sum)
 	return nil
 }
@@ -161,6 +165,7 @@ func incrbyfloat(c *Call) error {
 		return ErrNaNOrInf
 	}
 	c.Tx.SetTextAsIs(c.Args[1], sum, store.KeepDeadline)
+	c.Notify(store.OnString, "incrbyfloat", c.Args[1])
 	c.setEffect(c.Args[1], sum, store.KeepDeadline)
 	c.Bulk(sum)
 	return nil

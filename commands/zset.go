@@ -250,6 +250,7 @@ func (c *Call) addScores(o *zaddArgs) error {
 	}
 	if added+updated > 0 {
 		c.Tx.Settle(key, z, added+updated)
+		c.Notify(store.OnZSet, eitherEvent(incr, "zincr", "zadd"), key)
 	}
 	if o.ch {
 		added += updated
@@ -277,6 +278,7 @@ func zincrby(c *Call) error {
 		return ErrScoreNaN
 	case zset.Added, zset.Updated:
 		c.Tx.Settle(key, z, 1)
+		c.Notify(store.OnZSet, "zincr", key)
 	}
 	c.Double(score)
 	return nil
@@ -297,6 +299,7 @@ func zrem(c *Call) error {
 		}
 		if n > 0 {
 			c.Tx.Settle(key, z, n)
+			c.NotifyTaken(store.OnZSet, "zrem", key, z.Len())
 		}
 	}
 	c.Int(int64(n))

@@ -21,6 +21,7 @@ func (c *Call) zpopped(key []byte, z *zset.ZSet, high bool, n int, f func(m []by
 	})
 	z.RemoveRange(start, end)
 	c.Tx.Settle(key, z, n)
+	c.NotifyTaken(store.OnZSet, eitherEvent(high, "zpopmax", "zpopmin"), key, z.Len())
 }
 
 func zpop(c *Call, high bool) error {

@@ -249,12 +249,22 @@ func zrangestore(c *Call) error {
 func (c *Call) storeZSet(key []byte, b *zset.Builder) {
 	n := b.Len()
 	if n == 0 {
-		c.Tx.Delete(key)
+		c.deleteKey(key)
 	} else {
 		c.Tx.SetObject(key, store.ZSet, b.Build(c.zsetLimits()))
 		c.Tx.Modified(key, 1)
+		c.Notify(store.OnZSet, c.storeEvent(), key)
 	}
 	c.Int(int64(n))
+}
+
+// storeEvent is the event of a command that stores a sorted set: its own name, but for the older commands on places.
+func (c *Call) storeEvent() string {
+	switch c.Spec.full {
+	case "georadius", "georadiusbymember":
+		return "georadiusstore"
+	}
+	return c.Spec.full
 }
 
 func zcount(c *Call) error    { return countIn(c, byScore) }
@@ -295,6 +305,7 @@ func zremrange(c *Call, by rangeKind) error {
 	if end > start {
 		z.RemoveRange(start, end)
 		c.Tx.Settle(key, z, end-start)
+		c.NotifyTaken(store.OnZSet, c.Spec.full, key, z.Len())
 	}
 	c.Int(int64(end - start))
 	return nil
