@@ -17,11 +17,14 @@ type lane struct {
 	meter meter
 	out   []byte // reply buffer, lent to the session that runs
 	batch batch  // likewise
+
+	session *session // that runs, nil between sessions and for those who have none
 }
 
 func newLane(s *Server) *lane {
 	l := &lane{gate: s.store.NewGate(), tx: s.store.NewTx(), stats: s.stats.NewLoop()}
 	l.meter = meter{s, s.stats, l.stats}
+	l.tx.User = l
 	return l
 }
 

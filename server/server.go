@@ -98,6 +98,7 @@ type Server struct {
 	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
 	latency   latency
+	notifier  notifier
 	files     files
 	collector collector
 
@@ -149,6 +150,7 @@ func Open(o Options) (*Server, error) {
 	s.stats = stats.New(s.table.Len())
 	s.pubsub = pubsub.New()
 	s.initLatency()
+	s.initNotify()
 	s.initMemory()
 	if o.TuneCollector {
 		s.collector.start(s)

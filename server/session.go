@@ -102,7 +102,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	// Inside the gate and only there: CLIENT LIST of another session looks at this one while all gates are closed.
 	c := &s.conn
 	s.busy = s.srv.enter(l)
-	c.Gate, c.Tx, c.Meter = l.gate, l.tx, &l.meter
+	c.Gate, c.Tx, c.Meter, l.session = l.gate, l.tx, &l.meter, s
 	c.Out.Reset(l.out[:0])
 	c.Tied = false
 	for _, n := range s.box.take() {
@@ -123,6 +123,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	out = c.Out.Bytes()
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
+	l.session = nil
 	s.srv.leave(l, s.busy)
 	if cap(out) <= keepOut {
 		l.out = out
