@@ -158,12 +158,12 @@ var observeParams = []Param{
 	boolean("crash-memcheck-enabled", true, Inert),
 	boolean("hide-user-data-from-log", false, Inert),
 	text("req-res-logfile", "", Immutable|Hidden|Inert),
-	integer("slowlog-log-slower-than", 10000, -1, maxInt64, Inert),
-	integer("slowlog-max-len", 128, 0, maxInt64, Inert),
+	integer("slowlog-log-slower-than", 10000, -1, maxInt64, 0),
+	integer("slowlog-max-len", 128, 0, maxInt64, 0),
 	integer("latency-monitor-threshold", 0, 0, maxInt64, 0),
 	boolean("latency-tracking", true, 0),
 	special("latency-tracking-info-percentiles", "50 99 99.9", parsePercentiles, Multi),
-	special("notify-keyspace-events", "", parseNotify, Inert),
+	special("notify-keyspace-events", "", parseNotify, 0),
 }
 
 var shutdownFlags = []string{"default", "save", "nosave", "now", "force"}
