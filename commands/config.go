@@ -34,7 +34,7 @@ func configSet(c *Call) error {
 	if len(pairs)%2 != 0 {
 		return ErrSyntax
 	}
-	if err := c.Env.ConfigSet(pairs); err != nil {
+	if err := c.Env.ConfigSet(pairs, c.Conn.local()); err != nil {
 		return err
 	}
 	c.OK()
@@ -48,7 +48,7 @@ func configResetstat(c *Call) error {
 }
 
 func configRewrite(c *Call) error {
-	if err := c.Env.ConfigRewrite(); err != nil {
+	if err := c.Env.ConfigRewrite(false); err != nil {
 		return err
 	}
 	c.OK()

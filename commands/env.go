@@ -53,11 +53,12 @@ type ShutdownOptions struct{ Save, NoSave, Now, Force bool }
 type Config interface {
 	// ConfigGet calls f for each parameter that matches one of the patterns.
 	ConfigGet(patterns [][]byte, f func(name, value string))
-	// ConfigSet sets name, value, name, value ...: all or none.
-	ConfigSet(pairs [][]byte) error
+	// ConfigSet sets name, value, name, value ...: all or none. local tells that the client is on the same host.
+	ConfigSet(pairs [][]byte, local bool) error
 	ConfigResetStat()
-	// ConfigRewrite writes the parameters into the configuration file the server was started with.
-	ConfigRewrite() error
+	// ConfigRewrite writes the parameters into the configuration file the server was started with; with all, those that
+	// have their defaults, too.
+	ConfigRewrite(all bool) error
 }
 
 // Clients is the registry of connections. Its methods are called by commands whose row is Exclusive: then no other

@@ -345,6 +345,11 @@ func errSubcommandArity(container string, sub []byte) error {
 // ErrConfig is the reply to a CONFIG SET that was refused for the given reason.
 func ErrConfig(reason error) error { return Error("ERR " + reason.Error()) }
 
+// ErrConfigRewrite is the reply to a CONFIG REWRITE that failed for the given reason.
+func ErrConfigRewrite(reason error) error {
+	return Error("ERR Rewriting config file: " + reason.Error())
+}
+
 // ErrProtocol is the last reply to a client that broke the protocol.
 func ErrProtocol(violation error) Error { return Error("ERR Protocol error: " + violation.Error()) }
 

@@ -82,11 +82,11 @@ func (h *harness) Deliver(_ *store.Tx, c *Conn, reply []byte) { h.delivered[c] =
 func (h *harness) MaxBulk() int64                             { return 512 << 20 }
 func (h *harness) CheckPassword(user, password []byte) error  { return nil }
 func (h *harness) PasswordSet() bool                          { return h.password }
-func (h *harness) ConfigRewrite() error {
+func (h *harness) ConfigRewrite(bool) error {
 	return Error("ERR The server is running without a config file")
 }
 func (h *harness) ConfigGet(_ [][]byte, f func(name, v string)) { f("maxmemory", "0") }
-func (h *harness) ConfigSet([][]byte) error                     { return nil }
+func (h *harness) ConfigSet([][]byte, bool) error               { return nil }
 func (h *harness) ConfigResetStat()                             {}
 func (h *harness) EachClient(f func(*Conn)) {
 	for _, c := range h.conns {

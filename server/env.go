@@ -41,30 +41,10 @@ func (s *Server) CheckPassword(user, password []byte) error {
 // PasswordSet reports whether clients must authenticate.
 func (s *Server) PasswordSet() bool { return s.vars.requirePass.Load() != "" }
 
-// ConfigGet implements commands.Config.
-func (s *Server) ConfigGet(patterns [][]byte, f func(name, value string)) {
-	for _, nv := range s.cfg.Get(patterns...) {
-		f(nv.Name, nv.Value)
-	}
-}
-
-// ConfigSet implements commands.Config.
-func (s *Server) ConfigSet(pairs [][]byte) error {
-	if err := s.cfg.Set(pairs, s.cfg.Enum("enable-protected-configs").Load() == "yes"); err != nil {
-		return commands.ErrConfig(err)
-	}
-	return nil
-}
-
 // ConfigResetStat implements commands.Config.
 func (s *Server) ConfigResetStat() {
 	s.stats.Reset()
 	s.store.ResetStats()
-}
-
-// ConfigRewrite implements commands.Config. The file a server was started with is not written yet.
-func (s *Server) ConfigRewrite() error {
-	return commands.ErrNoConfigFile
 }
 
 // SleepForDebug implements commands.Env.

@@ -58,6 +58,7 @@ func ParseArgs(args []string, stdin io.Reader) (*Config, ArgInfo, error) {
 	if err := c.Load(text); err != nil {
 		return nil, info, err
 	}
+	c.SetFile(info.ConfigFile)
 	return c, info, nil
 }
 

@@ -21,12 +21,15 @@ import (
 
 // Config is one set of parameter values.
 type Config struct {
-	slots []slot // parallel to params
+	slots     []slot     // parallel to params
+	rewriting sync.Mutex // held while the file is being replaced
 
 	mu struct {
 		sync.Mutex                  // held while values change and hooks run
 		hooks      [][]func() error // parallel to params
 		extra      []Directive
+		lines      map[string]func() ([]string, bool) // see RewriteLines
+		file       string                             // see SetFile
 	}
 }
 

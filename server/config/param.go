@@ -42,6 +42,8 @@ const (
 	Multi
 	// Inert parameters are accepted and remembered, but nothing acts on them. Whoever makes one work removes the flag.
 	Inert
+	// EmptyIsNone parameters of KindString have no line in a rewritten file when they are empty.
+	EmptyIsNone
 )
 
 // Param is one row of the table of parameters.
@@ -59,7 +61,7 @@ type Param struct {
 	// Values are the names of KindEnum and KindFlags, in the order in which errors list them.
 	Values []string
 
-	// normalize brings a number that is in range to the value that takes effect.
+	// normalize brings a number that is in range, or the index of a name, to the one that takes effect.
 	normalize func(int64) int64
 	// check refuses a text that the kind allows.
 	check func(string) error

@@ -23,9 +23,9 @@ var networkParams = []Param{
 	boolean("protected-mode", true, 0),
 	integer("tcp-backlog", 511, 0, maxInt32, Immutable|Inert),
 	integer("tcp-keepalive", 300, 0, maxInt32, 0),
-	text("unixsocket", "", Immutable),
+	text("unixsocket", "", Immutable|EmptyIsNone),
 	octal("unixsocketperm", 0, 0o777, Immutable),
-	text("bind-source-addr", "", Inert),
+	text("bind-source-addr", "", Inert|EmptyIsNone),
 	integer("socket-mark-id", 0, 0, maxUint32, Immutable|Inert),
 	integer("max-new-connections-per-cycle", 10, 1, 1000, Inert),
 	integer("max-new-tls-connections-per-cycle", 1, 1, 1000, Inert),
@@ -38,7 +38,7 @@ var generalParams = []Param{
 	special("dir", ".", parseDir, Protected),
 	boolean("daemonize", false, Immutable|Inert),
 	enum("supervised", "no", Immutable|Inert, "upstart", "systemd", "auto", "no"),
-	text("pidfile", "", Immutable),
+	text("pidfile", "", Immutable|EmptyIsNone),
 	boolean("always-show-logo", false, Immutable|Inert),
 	boolean("set-proc-title", true, Immutable|Inert),
 	text("proc-title-template", "{title} {listen-addr} {server-mode}", Inert).checked(checkTitleTemplate),
@@ -50,12 +50,12 @@ var generalParams = []Param{
 	flags("shutdown-on-sigterm", shutdownFlags...),
 	text("ignore-warnings", "", Inert),
 	boolean("disable-thp", true, Immutable|Inert),
-	enum("oom-score-adj", "no", Inert, "no", "yes", "relative", "absolute"),
+	enum("oom-score-adj", "no", Inert, "no", "yes", "relative", "absolute").normalized(sameAsYes),
 	special("oom-score-adj-values", "0 200 800", parseOOMValues, Multi|Inert),
-	text("server-cpulist", "", Immutable|Inert).alias("server_cpulist"),
-	text("bio-cpulist", "", Immutable|Inert).alias("bio_cpulist"),
-	text("aof-rewrite-cpulist", "", Immutable|Inert).alias("aof_rewrite_cpulist"),
-	text("bgsave-cpulist", "", Immutable|Inert).alias("bgsave_cpulist"),
+	text("server-cpulist", "", Immutable|Inert|EmptyIsNone).alias("server_cpulist"),
+	text("bio-cpulist", "", Immutable|Inert|EmptyIsNone).alias("bio_cpulist"),
+	text("aof-rewrite-cpulist", "", Immutable|Inert|EmptyIsNone).alias("aof_rewrite_cpulist"),
+	text("bgsave-cpulist", "", Immutable|Inert|EmptyIsNone).alias("bgsave_cpulist"),
 	enum("enable-protected-configs", "no", Immutable, "no", "yes", "local"),
 	enum("enable-debug-command", "no", Immutable, "no", "yes", "local"),
 	enum("enable-module-command", "no", Immutable|Inert, "no", "yes", "local"),
@@ -73,7 +73,7 @@ var clientParams = []Param{
 	memory("proto-max-bulk-len", 512*mib, mib, maxInt64, 0),
 	percentMemory("maxmemory-clients", Inert),
 	integer("client-default-resp", 2, 2, 3, Immutable|Hidden|Inert),
-	text("requirepass", "", Sensitive),
+	text("requirepass", "", Sensitive|EmptyIsNone),
 	text("aclfile", "", Immutable|Inert),
 	enum("acl-pubsub-default", "resetchannels", Inert, "allchannels", "resetchannels"),
 	integer("acllog-max-len", 128, 0, maxInt64, Inert),
@@ -157,7 +157,7 @@ var observeParams = []Param{
 	boolean("crash-log-enabled", true, Inert),
 	boolean("crash-memcheck-enabled", true, Inert),
 	boolean("hide-user-data-from-log", false, Inert),
-	text("req-res-logfile", "", Immutable|Hidden|Inert),
+	text("req-res-logfile", "", Immutable|Hidden|Inert|EmptyIsNone),
 	integer("slowlog-log-slower-than", 10000, -1, maxInt64, 0),
 	integer("slowlog-max-len", 128, 0, maxInt64, 0),
 	integer("latency-monitor-threshold", 0, 0, maxInt64, 0),
@@ -167,3 +167,11 @@ var observeParams = []Param{
 }
 
 var shutdownFlags = []string{"default", "save", "nosave", "now", "force"}
+
+// sameAsYes makes relative, the third value of oom-score-adj, the yes that it means.
+func sameAsYes(n int64) int64 {
+	if n == 2 {
+		return 1
+	}
+	return n
+}

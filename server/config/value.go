@@ -47,7 +47,11 @@ func (p *Param) parseValue(words []string, old *value, loading bool) (*value, er
 	case KindEnum:
 		for i, name := range p.Values {
 			if strings.EqualFold(word, name) {
-				return &value{text: name, num: int64(i)}, nil
+				n := int64(i)
+				if p.normalize != nil {
+					n = p.normalize(n)
+				}
+				return &value{text: p.Values[n], num: n}, nil
 			}
 		}
 		return nil, p.enumError()
