@@ -58,7 +58,7 @@ func checkHostname(s string) error {
 
 // checkNodename refuses what would break a line of the cluster's node table.
 func checkNodename(s string) error {
-	if strings.ContainsAny(s, "!#$%&()*+:;<>?@[]^{|}~ ,\"'/\\=`") || !isPrintable(s) {
+	if strings.ContainsAny(s, "\x00!#$%&()*+:;<>?@[]^{|}~") {
 		return errors.New("Announced human node name contained invalid character")
 	}
 	return nil
@@ -82,13 +82,4 @@ func checkShutdown(s string) error {
 
 func isAlnum(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
-
-func isPrintable(s string) bool {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
 }
