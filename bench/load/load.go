@@ -6,7 +6,7 @@
 //	             StreamWorkloads) and bulk fills
 //	OpenLoop     GETs or SETs at a fixed rate, answered or not
 //	Background   what OpenLoop's SETs meet while a server saves all it has in the background
-//	RunPattern   the pattern packages beside this one, through go-redis
+//	RunPattern   the pattern packages beside this one, through go-redis, in a closed loop or at a fixed rate (Pace)
 //	Consume      consumers of one group that read and acknowledge the entries of a stream
 //	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply; HandoffStream: from XADD to XREADGROUP
 //	Memory       resident bytes per key, and what overwriting does to them
@@ -18,7 +18,7 @@
 // place, replies are counted and not parsed, one thread serves all connections with epoll (a goroutine per connection
 // where there is no epoll), and nothing allocates while the clock runs.
 //
-// Latencies, except those of OpenLoop, are those of a closed loop: a connection sends its next batch when it has every reply to the last one, so
+// Latencies, except those of OpenLoop and of a Pace with a rate, are those of a closed loop: a connection sends its next batch when it has every reply to the last one, so
 // a stalled server delays requests that an open loop would have counted as slow. They compare servers under the same
 // load; they are not what a user at a fixed request rate would see. In a batch, each reply counts from the moment the batch was sent.
 //

@@ -30,6 +30,9 @@ type OpenOptions struct {
 type OpenResult struct {
 	Result           // latencies count from when a request was due, whenever it was sent
 	Late   Histogram // by how much requests left later than they were due, because the client did not get the processor
+	// or, in a pattern, because all its callers were busy
+
+	Dropped int64 // operations of a pattern that were due and never begun
 }
 
 // openPlan is what is due when: burst requests at begin and after every further tick, ticks times.

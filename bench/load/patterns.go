@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,143 +30,88 @@ type Pattern struct {
 	start starter
 
 	Commands []string // that not every server knows
+
+	Usual Sizes // how much data it works on unless Sized says otherwise; a dimension that it does not have is zero
+	most  int   // bytes of payload that its package takes; zero: as many as anybody may ask for
+	set   Sizes
 }
 
 // scripts are the commands of patterns that decide in the server.
 var scripts = []string{"EVAL", "EVALSHA"}
 
-// A starter prepares a pattern for clients concurrent callers and returns one operation, which client number c repeats,
+// A starter prepares a pattern for the callers that s says and returns one operation, which client number c repeats,
 // and what to do at the end.
-type starter func(ctx context.Context, rdb *redis.Client, clients int) (op operation, stop func() error, err error)
+type starter func(ctx context.Context, rdb *redis.Client, size sized) (op operation, stop func() error, err error)
 
 type operation = func(ctx context.Context, c int, rnd *rand.Rand) error
 
 // Patterns are all patterns, in the order of the table.
 var Patterns = []Pattern{
-	{"ratelimit", "count a request of one of 10 000 addresses, 60 a minute", limiting(ratelimit.NewFixedWindow), nil},
-	{"ratelimit-log", "the same by a sliding log", limiting(ratelimit.NewSlidingLog), scripts},
-	{"ratelimit-gcra", "the same by GCRA", limiting(limitGCRA), scripts},
-	{"profile", "read one of 10 000 cached profiles, 1 in 20 an update", startProfile, scripts},
-	{"leaderboard", "like one of 10 000 posts, 1 in 10 a read of the top ten", startLeaderboard, nil},
-	{rankingName, "the same with a million users, points for one, 1 in 10 a read of who is around one", ranking(DefaultUsers), scripts},
-	{"likes", "like one of 10 000 posts once per user, 1 in 20 a read of the top ten of a week", startLikes, scripts},
-	{"taskqueue", "push a task and wait until one of 8 workers has done it", startTaskQueue, nil},
-	{"taskqueue-reliable", "the same by a queue that loses no task with a worker", startReliable, append([]string{"BLMOVE"}, scripts...)},
-	{"eventstream", "publish an event and wait until one of 8 workers of a group has handled it", startEventStream, append(ConsumeCommands, "XAUTOCLAIM")},
-	{"broadcast", "publish and wait until each of 8 listeners has it", startBroadcast, nil},
-	{"lock", "take and give back one of 1000 locks", startLock, scripts},
-	{"schedule", "add a job that is due at once and wait until one of 8 workers has done it", startSchedule, scripts},
-	{"shortener", "follow and count one of 1000 short links, 1 in 20 a new one", startShortener, scripts},
-	{"flags", "decide about one of 100 flags in one process, 1 in 10 a change", startFlags, scripts},
-	{"presence", "a user's heartbeat, 1 in 5 a look at friends online", startPresence, scripts},
-	{"session", "a request's session, 1 in 20 a new id, 1 in 20 a one-time token", startSession, scripts},
-	{"transfer", "move an amount between two of 1000 accounts", startTransfer, nil},
+	{Name: "ratelimit", Does: "count a request of one of 10 000 addresses, 60 a minute", start: limiting(ratelimit.NewFixedWindow), Usual: many},
+	{Name: "ratelimit-log", Does: "the same by a sliding log", start: limiting(ratelimit.NewSlidingLog), Commands: scripts, Usual: many},
+	{Name: "ratelimit-counter", Does: "the same by a sliding counter", start: limiting(ratelimit.NewSlidingCounter), Commands: scripts, Usual: many},
+	{Name: "ratelimit-bucket", Does: "the same by a token bucket", start: limiting(limitBucket), Commands: scripts, Usual: many},
+	{Name: "ratelimit-gcra", Does: "the same by GCRA", start: limiting(limitGCRA), Commands: scripts, Usual: many},
+	{Name: "profile", Does: "read one of 10 000 cached profiles, 1 in 20 an update", start: startProfile, Commands: scripts, Usual: Sizes{Users: patternItems, Payload: 100}, most: 60 << 10},
+	{Name: "leaderboard", Does: "like one of 10 000 posts, 1 in 10 a read of the top ten", start: startLeaderboard, Usual: Sizes{Items: patternItems}},
+	{Name: RankingPattern, Does: "the same with a million users, points for one, 1 in 10 a read of who is around one", start: startRanking, Commands: scripts, Usual: Sizes{Users: 1_000_000}},
+	{Name: "likes", Does: "like one of 10 000 posts once per user, 1 in 20 a read of the top ten of a week", start: startLikes, Commands: scripts, Usual: Sizes{Users: patternItems, Items: patternItems}},
+	{Name: "taskqueue", Does: "push a task and wait until one of 8 workers has done it", start: startTaskQueue, Usual: small},
+	{Name: "taskqueue-reliable", Does: "the same by a queue that loses no task with a worker", start: startReliable, Commands: append([]string{"BLMOVE"}, scripts...), Usual: small},
+	{Name: "eventstream", Does: "publish an event and wait until one of 8 workers of a group has handled it", start: startEventStream, Commands: append(ConsumeCommands, "XAUTOCLAIM"), Usual: small},
+	{Name: "broadcast", Does: "publish and wait until each of 8 listeners has it", start: startBroadcast, Usual: small},
+	{Name: "lock", Does: "take and give back one of 1000 locks", start: startLock, Commands: scripts, Usual: Sizes{Items: 1000}},
+	{Name: "schedule", Does: "add a job that is due at once and wait until one of 8 workers has done it", start: startSchedule, Commands: scripts, Usual: small, most: 1 << 19},
+	{Name: "shortener", Does: "follow and count one of 1000 short links, 1 in 20 a new one", start: startShortener, Commands: scripts, Usual: Sizes{Users: patternItems, Items: 1000, Payload: 16}, most: 1 << 10},
+	{Name: "flags", Does: "decide about one of 100 flags in one process, 1 in 10 a change", start: startFlags, Commands: scripts, Usual: Sizes{Users: patternItems, Items: 100}},
+	{Name: "presence", Does: "a user's heartbeat, 1 in 5 a look at friends online", start: startPresence, Commands: scripts, Usual: Sizes{Users: 500}},
+	{Name: "session", Does: "a request's session, 1 in 20 a new id, 1 in 20 a one-time token", start: startSession, Commands: scripts, Usual: Sizes{Users: 320, Payload: 27}, most: 16 << 10},
+	{Name: "transfer", Does: "move an amount between two of 1000 accounts", start: startTransfer, Usual: Sizes{Items: 1000}},
 }
 
 const (
 	taskWorkers  = 8
 	listeners    = 8
 	patternItems = 10_000
-	accounts     = 1000
-	locks        = 1000
 )
 
-// RunPattern is PreparePattern and Run in one.
-func RunPattern(ctx context.Context, addr string, p Pattern, clients int, d time.Duration) (*Result, error) {
-	r, err := PreparePattern(ctx, addr, p, clients)
-	if err != nil {
-		return nil, err
-	}
-	return r.Run(d)
-}
-
-// PatternRun is a pattern whose data are in the server and whose workers wait. It must be Run, once.
-type PatternRun struct {
-	name    string
-	clients int
-	ctx     context.Context
-	cancel  context.CancelFunc
-	rdb     *redis.Client
-	op      operation
-	stop    func() error
-}
-
-// PreparePattern makes p ready to be run by clients goroutines until ctx ends. The server should be empty before.
-func PreparePattern(ctx context.Context, addr string, p Pattern, clients int) (*PatternRun, error) {
-	r := &PatternRun{name: p.Name, clients: clients, rdb: newClient(addr, clients+taskWorkers+listeners)}
-	r.ctx, r.cancel = context.WithCancel(ctx)
-	var err error
-	if r.op, r.stop, err = p.start(r.ctx, r.rdb, clients); err != nil {
-		r.cancel()
-		return nil, fmt.Errorf("%s: %w", p.Name, errors.Join(err, r.rdb.Close()))
-	}
-	return r, nil
-}
-
-// Run repeats the pattern's operation for d. The server should be emptied after.
-func (r *PatternRun) Run(d time.Duration) (*Result, error) {
-	defer r.rdb.Close()
-	defer r.cancel()
-	ctx, cancel, clients, op := r.ctx, r.cancel, r.clients, r.op
-	results := make([]Result, clients)
-	errs := make([]error, clients)
-	var wg sync.WaitGroup
-	begin := time.Now()
-	deadline := begin.Add(d)
-	for c := range clients {
-		rnd := rand.New(rand.NewPCG(uint64(c), 5))
-		wg.Go(func() {
-			r := &results[c]
-			for now := time.Now(); now.Before(deadline); {
-				if errs[c] = op(ctx, c, rnd); errs[c] != nil {
-					cancel()
-					return
-				}
-				done := time.Now()
-				r.Lat.Record(done.Sub(now), 1)
-				r.Requests++
-				now = done
-			}
-		})
-	}
-	wg.Wait()
-	total := &Result{Elapsed: time.Since(begin)}
-	for i := range results {
-		total.merge(&results[i])
-	}
-	if err := errors.Join(firstCause(errs), r.stop()); err != nil {
-		return nil, fmt.Errorf("%s: %w", r.name, err)
-	}
-	return total, nil
-}
+// The usual sizes of several patterns.
+var (
+	many  = Sizes{Users: patternItems}
+	small = Sizes{Payload: 8}
+)
 
 func nothing() error { return nil }
 
 func limiting(make func(redis.UniversalClient, string, int, time.Duration) (ratelimit.Limiter, error)) starter {
-	return func(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+	return func(_ context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 		l, err := make(rdb, "rate:", 60, time.Minute)
 		return func(ctx context.Context, _ int, rnd *rand.Rand) error {
-			_, err := l.Allow(ctx, strconv.Itoa(rnd.IntN(patternItems)))
+			_, err := l.Allow(ctx, strconv.Itoa(rnd.IntN(size.Users)))
 			return err
 		}, nothing, err
 	}
+}
+
+func limitBucket(rdb redis.UniversalClient, prefix string, limit int, window time.Duration) (ratelimit.Limiter, error) {
+	return ratelimit.NewTokenBucket(rdb, prefix, limit, window, limit)
 }
 
 func limitGCRA(rdb redis.UniversalClient, prefix string, limit int, window time.Duration) (ratelimit.Limiter, error) {
 	return ratelimit.NewGCRA(rdb, prefix, limit, window, limit)
 }
 
-func startProfile(ctx context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+func startProfile(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	db := profile.NewMemory()
-	p := profile.Profile{"name": "Ann Example", "city": "Oslo", "lang": "no", "plan": "pro", "bio": strings.Repeat("b", 100)}
-	for i := range patternItems {
+	p := profile.Profile{"name": "Ann Example", "city": "Oslo", "lang": "no", "plan": "pro", "bio": size.filler()}
+	for i := range size.Users {
 		if err := db.Save(ctx, strconv.Itoa(i), p); err != nil {
 			return nil, nil, err
 		}
 	}
 	c, err := profile.New(rdb, db, "profile:", profile.Options{TTL: time.Minute})
 	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
-		id := strconv.Itoa(rnd.IntN(patternItems))
+		id := strconv.Itoa(rnd.IntN(size.Users))
 		if rnd.IntN(20) == 0 {
 			return c.Update(ctx, id, p)
 		}
@@ -176,14 +120,14 @@ func startProfile(ctx context.Context, rdb *redis.Client, _ int) (operation, fun
 	}, nothing, err
 }
 
-func startLeaderboard(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+func startLeaderboard(_ context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	b := leaderboard.New(rdb, "board")
 	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
 		if rnd.IntN(10) == 0 {
 			_, err := b.Top(ctx, 10)
 			return err
 		}
-		_, err := b.Add(ctx, "post:"+strconv.Itoa(rnd.IntN(patternItems)), 1)
+		_, err := b.Add(ctx, "post:"+strconv.Itoa(rnd.IntN(size.Items)), 1)
 		return err
 	}, nothing, nil
 }
@@ -209,17 +153,17 @@ func signals(n int) []chan struct{} {
 	return s
 }
 
-func startTaskQueue(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startTaskQueue(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	q := taskqueue.New(rdb, "tasks")
-	done := signals(clients)
+	done := signals(size.clients)
 	wctx, cancel := context.WithCancel(ctx)
 	errs := make([]error, taskWorkers)
 	var wg sync.WaitGroup
 	for w := range taskWorkers {
 		wg.Go(func() {
 			errs[w] = q.Work(wctx, func(_ context.Context, task string) error {
-				c, err := strconv.Atoi(task)
-				if err != nil || c < 0 || c >= clients {
+				c, ok := size.client(task)
+				if !ok {
 					return fmt.Errorf("foreign task %q", task)
 				}
 				done[c] <- struct{}{}
@@ -228,7 +172,7 @@ func startTaskQueue(ctx context.Context, rdb *redis.Client, clients int) (operat
 		})
 	}
 	op := func(ctx context.Context, c int, _ *rand.Rand) error {
-		if err := q.Push(ctx, strconv.Itoa(c)); err != nil {
+		if err := q.Push(ctx, size.tag(c)); err != nil {
 			return err
 		}
 		return await(ctx, done[c])
@@ -243,7 +187,7 @@ func startTaskQueue(ctx context.Context, rdb *redis.Client, clients int) (operat
 	return op, stop, nil
 }
 
-func startEventStream(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startEventStream(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	s, err := eventstream.New(rdb, "events", eventstream.Retention{MaxLen: patternItems})
 	if err != nil {
 		return nil, nil, err
@@ -252,14 +196,14 @@ func startEventStream(ctx context.Context, rdb *redis.Client, clients int) (oper
 	if err != nil {
 		return nil, nil, err
 	}
-	done := signals(clients)
+	done := signals(size.clients)
 	wctx, cancel := context.WithCancel(ctx)
 	errs := make([]error, taskWorkers)
 	var wg sync.WaitGroup
 	for w := range taskWorkers {
 		wg.Go(func() {
 			errs[w] = g.Work(wctx, strconv.Itoa(w), func(_ context.Context, e eventstream.Event) error {
-				if c, err := strconv.Atoi(e.Fields["client"]); err == nil && c >= 0 && c < clients {
+				if c, ok := size.client(e.Fields["client"]); ok {
 					done[c] <- struct{}{}
 				}
 				return nil
@@ -267,7 +211,7 @@ func startEventStream(ctx context.Context, rdb *redis.Client, clients int) (oper
 		})
 	}
 	op := func(ctx context.Context, c int, _ *rand.Rand) error {
-		if _, err := s.Publish(ctx, "client", strconv.Itoa(c), "action", "liked"); err != nil {
+		if _, err := s.Publish(ctx, "client", size.tag(c), "action", "liked"); err != nil {
 			return err
 		}
 		return await(ctx, done[c])
@@ -280,9 +224,9 @@ func startEventStream(ctx context.Context, rdb *redis.Client, clients int) (oper
 	return op, stop, nil
 }
 
-func startBroadcast(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
-	done := signals(clients)
-	heard := make([]atomic.Int64, clients) // how many listeners have each client's current message
+func startBroadcast(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
+	done := signals(size.clients)
+	heard := make([]atomic.Int64, size.clients) // how many listeners have each client's current message
 	lctx, cancel := context.WithCancel(ctx)
 	errs := make([]error, listeners)
 	var wg sync.WaitGroup
@@ -302,8 +246,8 @@ func startBroadcast(ctx context.Context, rdb *redis.Client, clients int) (operat
 					}
 					return
 				}
-				c, err := strconv.Atoi(msg)
-				if err != nil || c < 0 || c >= clients {
+				c, ok := size.client(msg)
+				if !ok {
 					errs[n] = fmt.Errorf("foreign message %q", msg)
 					return
 				}
@@ -315,7 +259,7 @@ func startBroadcast(ctx context.Context, rdb *redis.Client, clients int) (operat
 		})
 	}
 	op := func(ctx context.Context, c int, _ *rand.Rand) error {
-		if _, err := broadcast.Publish(ctx, rdb, "news", strconv.Itoa(c)); err != nil {
+		if _, err := broadcast.Publish(ctx, rdb, "news", size.tag(c)); err != nil {
 			return err
 		}
 		return await(ctx, done[c])
@@ -328,10 +272,10 @@ func startBroadcast(ctx context.Context, rdb *redis.Client, clients int) (operat
 	return op, stop, nil
 }
 
-func startLock(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+func startLock(_ context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	l := lock.New(rdb, "lock:")
 	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
-		lk, err := l.Acquire(ctx, strconv.Itoa(rnd.IntN(locks)), time.Minute)
+		lk, err := l.Acquire(ctx, strconv.Itoa(rnd.IntN(size.Items)), time.Minute)
 		if err != nil {
 			return err
 		}
@@ -339,17 +283,17 @@ func startLock(_ context.Context, rdb *redis.Client, _ int) (operation, func() e
 	}, nothing, nil
 }
 
-func startSchedule(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startSchedule(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	q := schedule.New(rdb, "jobs")
-	done := signals(clients)
-	added := make([]int, clients) // how many jobs each client has added; ids are not used twice
+	done := signals(size.clients)
+	added := make([]int, size.clients) // how many jobs each client has added; ids are not used twice
 	wctx, cancel := context.WithCancel(ctx)
 	errs := make([]error, taskWorkers)
 	var wg sync.WaitGroup
 	for w := range taskWorkers {
 		wg.Go(func() {
 			errs[w] = q.Work(wctx, time.Minute, func(_ context.Context, j *schedule.Job) error {
-				if c, err := strconv.Atoi(j.Payload); err == nil && c >= 0 && c < clients {
+				if c, ok := size.client(j.Payload); ok {
 					done[c] <- struct{}{}
 				}
 				return nil
@@ -358,8 +302,7 @@ func startSchedule(ctx context.Context, rdb *redis.Client, clients int) (operati
 	}
 	op := func(ctx context.Context, c int, _ *rand.Rand) error {
 		added[c]++
-		client := strconv.Itoa(c)
-		if err := q.In(ctx, client+":"+strconv.Itoa(added[c]), client, 0); err != nil {
+		if err := q.In(ctx, strconv.Itoa(c)+":"+strconv.Itoa(added[c]), size.tag(c), 0); err != nil {
 			return err
 		}
 		return await(ctx, done[c])
@@ -372,8 +315,9 @@ func startSchedule(ctx context.Context, rdb *redis.Client, clients int) (operati
 	return op, stop, nil
 }
 
-func startTransfer(ctx context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+func startTransfer(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	b := transfer.New(rdb, "acct:")
+	accounts := max(size.Items, 2)
 	for i := range accounts {
 		if err := b.Open(ctx, strconv.Itoa(i), 1000); err != nil {
 			return nil, nil, err
@@ -397,7 +341,7 @@ func startTransfer(ctx context.Context, rdb *redis.Client, _ int) (operation, fu
 			}
 			sum += n
 		}
-		if sum != accounts*1000 {
+		if sum != int64(accounts)*1000 {
 			return fmt.Errorf("the sum of all accounts became %d", sum)
 		}
 		return nil

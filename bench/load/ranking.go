@@ -15,62 +15,51 @@ import (
 	"github.com/streampulse/pulse/bench/taskqueue"
 )
 
-// DefaultUsers is how many users have points on the board of pattern leaderboard-users, unless For says otherwise.
-const DefaultUsers = 1_000_000
+// RankingPattern is the pattern that works on many users.
+const RankingPattern = "leaderboard-users"
 
-// For returns p with so many users, 1 to 2^31, if it is a pattern that has users before it begins.
-func (p Pattern) For(users uint64) Pattern {
-	if p.Name == rankingName {
-		p.start = ranking(int(min(max(users, 1), 1<<31)))
+// startRanking gives every user some points, and then to one at a time.
+func startRanking(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
+	const key, batch, points = "board", 1000, 100_000
+	users := size.Users
+	rnd := rand.New(rand.NewPCG(1, 6))
+	zs := make([]redis.Z, 0, batch)
+	for i := range users {
+		zs = append(zs, redis.Z{Score: float64(rnd.IntN(points)), Member: user(i)})
+		if len(zs) == batch || i == users-1 {
+			if err := rdb.ZAdd(ctx, key, zs...).Err(); err != nil {
+				return nil, nil, err
+			}
+			zs = zs[:0]
+		}
 	}
-	return p
-}
-
-const rankingName = "leaderboard-users"
-
-// ranking gives every user some points, and then to one at a time.
-func ranking(users int) starter {
-	return func(ctx context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
-		const key, batch, points = "board", 1000, 100_000
-		rnd := rand.New(rand.NewPCG(1, 6))
-		zs := make([]redis.Z, 0, batch)
-		for i := range users {
-			zs = append(zs, redis.Z{Score: float64(rnd.IntN(points)), Member: user(i)})
-			if len(zs) == batch || i == users-1 {
-				if err := rdb.ZAdd(ctx, key, zs...).Err(); err != nil {
-					return nil, nil, err
-				}
-				zs = zs[:0]
-			}
+	b := leaderboard.New(rdb, key)
+	op := func(ctx context.Context, _ int, rnd *rand.Rand) error {
+		var err error
+		switch who := user(rnd.IntN(users)); rnd.IntN(10) {
+		case 0:
+			_, err = b.Top(ctx, 10)
+		case 1:
+			_, err = b.Around(ctx, who, 5)
+		default:
+			_, err = b.Add(ctx, who, float64(1+rnd.IntN(10)))
 		}
-		b := leaderboard.New(rdb, key)
-		op := func(ctx context.Context, _ int, rnd *rand.Rand) error {
-			var err error
-			switch who := user(rnd.IntN(users)); rnd.IntN(10) {
-			case 0:
-				_, err = b.Top(ctx, 10)
-			case 1:
-				_, err = b.Around(ctx, who, 5)
-			default:
-				_, err = b.Add(ctx, who, float64(1+rnd.IntN(10)))
-			}
-			return err
-		}
-		stop := func() error {
-			n, err := rdb.ZCard(context.WithoutCancel(ctx), key).Result()
-			if err == nil && n != int64(users) {
-				err = fmt.Errorf("%d users are on the board, not %d", n, users)
-			}
-			return err
-		}
-		return op, stop, nil
+		return err
 	}
+	stop := func() error {
+		n, err := rdb.ZCard(context.WithoutCancel(ctx), key).Result()
+		if err == nil && n != int64(users) {
+			err = fmt.Errorf("%d users are on the board, not %d", n, users)
+		}
+		return err
+	}
+	return op, stop, nil
 }
 
 func user(i int) string { return "user:" + strconv.Itoa(i) }
 
-// startLikes has 10 000 users like 10 000 posts, and read the ranking of the last days.
-func startLikes(_ context.Context, rdb *redis.Client, _ int) (operation, func() error, error) {
+// startLikes has users like posts, and read the ranking of the last days.
+func startLikes(_ context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	likes, err := leaderboard.NewLikes(rdb, "posts")
 	if err != nil {
 		return nil, nil, err
@@ -87,8 +76,8 @@ func startLikes(_ context.Context, rdb *redis.Client, _ int) (operation, func() 
 			}
 			return err
 		}
-		post := "post:" + strconv.Itoa(rnd.IntN(patternItems))
-		_, counted, err := likes.Like(ctx, post, user(rnd.IntN(patternItems)))
+		post := "post:" + strconv.Itoa(rnd.IntN(size.Items))
+		_, counted, err := likes.Like(ctx, post, user(rnd.IntN(size.Users)))
 		if err == nil && counted {
 			_, err = week.Add(ctx, post, 1)
 		}
@@ -96,20 +85,20 @@ func startLikes(_ context.Context, rdb *redis.Client, _ int) (operation, func() 
 	}, nothing, nil
 }
 
-func startReliable(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startReliable(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	q, err := taskqueue.NewReliable(rdb, "tasks", taskqueue.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	done := signals(clients)
+	done := signals(size.clients)
 	wctx, cancel := context.WithCancel(ctx)
 	errs := make([]error, taskWorkers)
 	var wg sync.WaitGroup
 	for w := range taskWorkers {
 		wg.Go(func() {
 			errs[w] = q.Work(wctx, func(_ context.Context, t *taskqueue.Task) error {
-				c, err := strconv.Atoi(t.Payload)
-				if err != nil || c < 0 || c >= clients {
+				c, ok := size.client(t.Payload)
+				if !ok {
 					return fmt.Errorf("foreign task %q", t.Payload)
 				}
 				done[c] <- struct{}{}
@@ -118,7 +107,7 @@ func startReliable(ctx context.Context, rdb *redis.Client, clients int) (operati
 		})
 	}
 	op := func(ctx context.Context, c int, _ *rand.Rand) error {
-		if err := q.Push(ctx, strconv.Itoa(c)); err != nil {
+		if err := q.Push(ctx, size.tag(c)); err != nil {
 			return err
 		}
 		return await(ctx, done[c])

@@ -144,9 +144,19 @@ func TestPatternsRun(t *testing.T) {
 		if err := Flush(ctx, p.Addr); err != nil {
 			t.Fatal(err)
 		}
-		r, err := RunPattern(ctx, p.Addr, pat.For(1000), 4, 50*time.Millisecond)
-		if err != nil || r.Requests < 1 || r.Lat.Count() != r.Requests {
+		run, err := PreparePattern(ctx, p.Addr, pat.Sized(Sizes{Users: 1000}), 4)
+		if err != nil {
 			t.Errorf("%s: %v", pat.Name, err)
+			continue
+		}
+		for _, pace := range []Pace{{Duration: 40 * time.Millisecond}, {Duration: 40 * time.Millisecond, Rate: 200}} {
+			r, err := run.Run(pace)
+			if err != nil || r.Requests < 1 || r.Lat.Count() != r.Requests+r.Dropped || pace.Rate > 0 && r.Lat.Count() != 8 {
+				t.Errorf("%s: %d requests, %d dropped, %v", pat.Name, r.Requests, r.Dropped, err)
+			}
+		}
+		if err := run.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

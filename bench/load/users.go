@@ -17,11 +17,9 @@ import (
 )
 
 const (
-	links         = 1000
-	flagCount     = 100
-	presenceUsers = 500
-	friendsEach   = 10
-	sessionsEach  = 20 // of each client
+	friendsEach     = 10
+	sessionsEach    = 2
+	minPresentUsers = 32 // for all friends of one to be somebody else
 
 	staleAfter = 10 * time.Second
 )
@@ -41,7 +39,7 @@ func prepare(clients, n int, f func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-func startShortener(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startShortener(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	codes, err := shortener.NewSequential(rdb, "links", 7, []byte("the secret of a benchmark"))
 	if err != nil {
 		return nil, nil, err
@@ -51,10 +49,10 @@ func startShortener(ctx context.Context, rdb *redis.Client, clients int) (operat
 		return nil, nil, err
 	}
 	shorten := func(ctx context.Context, i int) (string, error) {
-		return s.Shorten(ctx, "https://example.com/articles/"+strconv.Itoa(i)+"?ref=newsletter", time.Hour)
+		return s.Shorten(ctx, "https://example.com/articles/"+strconv.Itoa(i)+"?ref="+size.filler(), time.Hour)
 	}
-	known := make([]string, links)
-	err = prepare(clients, links, func(i int) (err error) {
+	known := make([]string, size.Items)
+	err = prepare(size.clients, size.Items, func(i int) (err error) {
 		known[i], err = shorten(ctx, i)
 		return err
 	})
@@ -63,12 +61,12 @@ func startShortener(ctx context.Context, rdb *redis.Client, clients int) (operat
 			_, err := shorten(ctx, rnd.IntN(patternItems))
 			return err
 		}
-		_, err := s.Visit(ctx, known[rnd.IntN(links)], strconv.Itoa(rnd.IntN(patternItems)))
+		_, err := s.Visit(ctx, known[rnd.IntN(size.Items)], strconv.Itoa(rnd.IntN(size.Users)))
 		return err
 	}, nothing, err
 }
 
-func startFlags(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startFlags(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	s, err := flags.NewStore(rdb, "flag:")
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +75,7 @@ func startFlags(ctx context.Context, rdb *redis.Client, clients int) (operation,
 	if err != nil {
 		return nil, nil, err
 	}
-	err = prepare(clients, flagCount, func(i int) error { return s.SetShare(ctx, strconv.Itoa(i), flags.Everybody/2) })
+	err = prepare(size.clients, size.Items, func(i int) error { return s.SetShare(ctx, strconv.Itoa(i), flags.Everybody/2) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -94,32 +92,33 @@ func startFlags(ctx context.Context, rdb *redis.Client, clients int) (operation,
 		}
 	}
 	op := func(ctx context.Context, _ int, rnd *rand.Rand) error {
-		name := strconv.Itoa(rnd.IntN(flagCount))
+		name := strconv.Itoa(rnd.IntN(size.Items))
 		if rnd.IntN(10) == 0 {
 			return s.SetShare(ctx, name, rnd.IntN(flags.Everybody+1))
 		}
-		_, err := c.On(ctx, name, strconv.Itoa(rnd.IntN(patternItems)))
+		_, err := c.On(ctx, name, strconv.Itoa(rnd.IntN(size.Users)))
 		return err
 	}
 	return op, stop, nil
 }
 
-func startPresence(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startPresence(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	p, err := presence.New(rdb, "presence", presence.Options{Timeout: time.Minute})
 	if err != nil {
 		return nil, nil, err
 	}
-	err = prepare(clients, presenceUsers, func(i int) error {
+	users := max(size.Users, minPresentUsers)
+	err = prepare(size.clients, users, func(i int) error {
 		user := int64(i)
 		for f := range int64(friendsEach / 2) { // each friendship counts for both
-			if err := p.Befriend(ctx, user, (user+1+f*f)%presenceUsers); err != nil {
+			if err := p.Befriend(ctx, user, (user+1+f*f)%int64(users)); err != nil {
 				return err
 			}
 		}
 		return p.Beat(ctx, user)
 	})
 	return func(ctx context.Context, _ int, rnd *rand.Rand) error {
-		user := rnd.Int64N(presenceUsers)
+		user := rnd.Int64N(int64(users))
 		if rnd.IntN(5) == 0 {
 			_, err := p.FriendsOnline(ctx, user)
 			return err
@@ -128,19 +127,20 @@ func startPresence(ctx context.Context, rdb *redis.Client, clients int) (operati
 	}, nothing, err
 }
 
-func startSession(ctx context.Context, rdb *redis.Client, clients int) (operation, func() error, error) {
+func startSession(ctx context.Context, rdb *redis.Client, size sized) (operation, func() error, error) {
 	s, err := session.New(rdb, "session:", session.Options{Idle: 30 * time.Minute, Max: 12 * time.Hour})
 	if err != nil {
 		return nil, nil, err
 	}
-	data := map[string]string{"theme": "dark", "lang": "no", "cart": "3 apples, 2 pears, 1 plum", "csrf": "0123456789abcdef"}
-	ids := make([]string, clients*sessionsEach)
-	err = prepare(clients, len(ids), func(i int) (err error) {
-		ids[i], err = s.Create(ctx, "user"+strconv.Itoa(i/2), data)
+	data := map[string]string{"theme": "dark", "lang": "no", "cart": size.filler(), "csrf": "0123456789abcdef"}
+	each := max(1, size.Users*sessionsEach/size.clients) // of a client
+	ids := make([]string, size.clients*each)
+	err = prepare(size.clients, len(ids), func(i int) (err error) {
+		ids[i], err = s.Create(ctx, "user"+strconv.Itoa(i/sessionsEach), data)
 		return err
 	})
 	return func(ctx context.Context, c int, rnd *rand.Rand) (err error) {
-		id := &ids[c*sessionsEach+rnd.IntN(sessionsEach)]
+		id := &ids[c*each+rnd.IntN(each)]
 		switch rnd.IntN(20) {
 		case 0:
 			*id, err = s.Rotate(ctx, *id)

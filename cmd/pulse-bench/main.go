@@ -3,6 +3,7 @@
 //	pulse-bench --addr 127.0.0.1:6379                          one server
 //	pulse-bench --addr 127.0.0.1:6380 --vs 127.0.0.1:6379      A against B
 //	pulse-bench --spawn --server-a bin/pulse-server            start both (B: redis-server from PATH), stop them afterwards
+//	pulse-bench --report result.json --html result.html        the pages of a run from the JSON that it left
 //
 // Every workload runs A and B in turn, --rounds times, changing which goes first. A ratio A/B is the median of the
 // ratios of the rounds, with the smallest and the largest of them: when these lie around 1, there is no difference to see.
@@ -50,10 +51,20 @@ type config struct {
 	scale      float64 // of scaledSuites
 	gcRate     int     // GETs per second of suite gc
 
-	json, md string // files to write
+	// Of suites patterns and patterns-open.
+	sizes load.Sizes
+	think time.Duration
+	rate  float64 // operations per second; 0: load
+	load  float64 // as a part of what the slower server does at saturation
+
+	warmUp time.Duration
+
+	from           string // a report to write again
+	json, md, html string // files to write
+	results        string // a folder to write all of them to
 }
 
-var allSuites = []string{"throughput", "nopipe", "handoff", "patterns", "memory", "expiry", typesMemorySuite, typesSuite, gcSuite, scriptsSuite, streamsSuite, persistenceSuite}
+var allSuites = []string{"throughput", "nopipe", "handoff", patternsSuite, openSuite, "memory", "expiry", typesMemorySuite, typesSuite, gcSuite, scriptsSuite, streamsSuite, persistenceSuite}
 
 // scaledSuites are those that --scale makes smaller.
 var scaledSuites = []string{typesMemorySuite, typesSuite, gcSuite, streamsSuite, persistenceSuite}
@@ -82,6 +93,16 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	fs.IntVar(&c.valueSize, "value-size", 32, "bytes of a value")
 	fs.Float64Var(&c.scale, "scale", 1, "how much data suites "+strings.Join(scaledSuites, ", ")+" use")
 	fs.IntVar(&c.gcRate, "gc-rate", 20_000, "requests per second in suite gc")
+	fs.DurationVar(&c.warmUp, "warm-up", 200*time.Millisecond, "how long a round of patterns, or a workload, runs before the clock does")
+	fs.IntVar(&c.sizes.Users, "users", 0, "users of the patterns; 0: as many as each usually has, and --keys on the large leaderboard")
+	fs.IntVar(&c.sizes.Items, "items", 0, "posts, links, flags, locks and accounts of the patterns; 0: as many as each usually has")
+	fs.IntVar(&c.sizes.Payload, "payload", 0, "bytes of the patterns' tasks, events, messages and texts; 0: as many as each usually has")
+	fs.DurationVar(&c.think, "think", 0, "rest of a client between two operations of suite patterns")
+	fs.Float64Var(&c.rate, "rate", 0, "operations per second in suite patterns-open; 0: as --load says")
+	fs.Float64Var(&c.load, "load", 0.5, "rate of suite patterns-open as a part of what the slower server does at saturation")
+	fs.StringVar(&c.from, "report", "", "measure nothing: read this file, which --json wrote, and write the others")
+	fs.StringVar(&c.html, "html", "", "write a page with charts to this file")
+	fs.StringVar(&c.results, "results", "", "write latest.html, latest.json and README.md to this folder")
 	fs.StringVar(&c.json, "json", "", "write everything measured to this file")
 	fs.StringVar(&c.md, "md", "", "write the table as Markdown to this file, - for standard output instead of the plain one")
 	if err := fs.Parse(args); err != nil {
@@ -115,11 +136,13 @@ func (c *config) check() error {
 		}
 	}
 	switch {
+	case c.from != "" && (c.spawn || c.addr != "" || c.vs != ""):
+		return errors.New("--report measures nothing: leave --spawn, --addr and --vs away")
 	case len(c.suites) == 0:
 		return errors.New("no suite to run")
 	case c.spawn && (c.addr != "" || c.vs != ""):
 		return errors.New("--spawn and --addr exclude each other")
-	case !c.spawn && c.addr == "":
+	case c.from == "" && !c.spawn && c.addr == "":
 		return errors.New("nothing to measure: give --addr or --spawn")
 	case c.rounds < 1, c.clients < 1, c.pipeline < 1, c.threads < 1, c.keys < 1, c.memoryKeys < 1, c.expiryKeys < 1:
 		return errors.New("rounds, clients, pipeline, threads and keys must be at least 1")
@@ -129,6 +152,12 @@ func (c *config) check() error {
 		return errors.New("a round must be at least 1ms and cannot have fewer than 0 requests")
 	case !(c.scale > 0 && c.scale <= 100), c.gcRate < 1 || c.gcRate > 1_000_000:
 		return errors.New("scale above 0 and up to 100, requests per second from 1 to 1000000")
+	case c.sizes.Users < 0 || c.sizes.Users > load.MaxUsers, c.sizes.Items < 0 || c.sizes.Items > load.MaxUsers, c.sizes.Payload < 0 || c.sizes.Payload > load.MaxPayload:
+		return fmt.Errorf("users and items up to %d, payload up to %d bytes", load.MaxUsers, load.MaxPayload)
+	case c.think < 0 || c.think > time.Hour, c.warmUp < 0 || c.warmUp > time.Hour:
+		return errors.New("time to think and warm-up from 0 to 1h")
+	case !(c.rate >= 0 && c.rate <= 1_000_000), !(c.load > 0 && c.load <= 2):
+		return errors.New("rate up to 1000000 operations per second, load above 0 and up to 2")
 	case c.valueSize < 0 || c.valueSize > 1<<20, c.clients > 10_000, c.pipeline > 10_000:
 		return errors.New("value size up to 1 MiB, clients and pipeline up to 10000")
 	}
@@ -163,6 +192,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
+	if c.from != "" {
+		rep, err := readReport(c.from)
+		if err != nil {
+			return err
+		}
+		return rep.write(c, stdout)
+	}
 	targets, err := openTargets(ctx, c, stderr)
 	defer func() { err = errors.Join(err, closeTargets(targets)) }()
 	if err != nil {
@@ -170,6 +206,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	b := &bench{cfg: c, targets: targets, progress: newProgress(stderr)}
 	rep, runErr := b.run(ctx)
+	rep.Command = commandLine(args)
 	b.progress.done()
 	// What has been measured before a failure is still worth its table.
 	if len(rep.Rows)+len(rep.Skipped) > 0 {

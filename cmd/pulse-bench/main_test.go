@@ -22,6 +22,8 @@ func TestFlags(t *testing.T) {
 		"", "--addr x --spawn", "--addr x --suite nonsense", "--addr x --only NONSENSE", "--addr x --rounds 0", "--addr x --keys 0",
 		"--addr x --clients -1", "--addr x extra", "--addr x --duration 0s", "--addr x --keys 99999999999", "--addr x --suite ,",
 		"--addr x --scale 0", "--addr x --scale NaN", "--addr x --scale 1000", "--addr x --gc-rate 0",
+		"--addr x --users -1", "--addr x --items 9999999999", "--addr x --payload 2000000", "--addr x --think -1s", "--addr x --rate -1", "--addr x --rate NaN",
+		"--addr x --load 0", "--addr x --load 3", "--addr x --warm-up -1s", "--report f --spawn", "--report f --addr x",
 	} {
 		if _, err := parseFlags(strings.Fields(bad), io.Discard); err == nil {
 			t.Errorf("%q passed", bad)
@@ -35,8 +37,8 @@ func TestFlags(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	b := &bench{cfg: c, targets: make([]*target, 2)}
-	// GET and LPOP with and without pipelining, handoff, taskqueue and the two phases of gc, each in every round; memory and expiry once.
-	if got, want := b.steps(), 2*(8*c.rounds+2); got != want {
+	// GET and LPOP with and without pipelining, handoff, taskqueue twice and the two phases of gc, each in every round; memory and expiry once.
+	if got, want := b.steps(), 2*(9*c.rounds+2); got != want {
 		t.Errorf("%d steps, want %d", got, want)
 	}
 }
@@ -47,7 +49,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Skip("no redis-server on PATH")
 	}
 	file := filepath.Join(t.TempDir(), "r.json")
-	args := "--spawn --server-a redis-server --suite throughput,nopipe,handoff,patterns --rounds 2 --requests 400 --duration 20ms --keys 1000 --clients 4 --json " + file
+	args := "--spawn --server-a redis-server --suite throughput,nopipe,handoff,patterns,patterns-open --warm-up 2ms --rounds 2 --requests 400 --duration 20ms --keys 1000 --clients 4 --json " + file
 	var out strings.Builder
 	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
 		t.Fatal(err)
@@ -60,7 +62,7 @@ func TestEndToEnd(t *testing.T) {
 	if err := json.Unmarshal(b, &rep); err != nil {
 		t.Fatal(err)
 	}
-	if want := len(load.Workloads) + len(nopipeWorkloads) + 1 + len(load.Patterns); len(rep.Rows) != want {
+	if want := len(load.Workloads) + len(nopipeWorkloads) + 1 + 2*len(load.Patterns); len(rep.Rows) != want {
 		t.Errorf("%d rows, want %d:\n%s", len(rep.Rows), want, out.String())
 	}
 	for _, row := range rep.Rows {

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,6 +19,9 @@ type Round struct {
 	CPU         float64 `json:"server_cpu_us_per_request,omitempty"`
 	ClientShare float64 `json:"client_cpu_share,omitempty"` // of the time of the client's threads
 	Nulls       int64   `json:"null_replies,omitempty"`
+	Late        float64 `json:"client_late_p99_us,omitempty"` // of an open loop: by how much operations began after they were due
+	Dropped     int64   `json:"dropped,omitempty"`            // of an open loop: what was due and never begun
+	RSS         float64 `json:"rss_bytes,omitempty"`          // of the server, after the round
 }
 
 // Side is what one server did in all rounds of a row.
@@ -39,16 +39,20 @@ type Ratio struct {
 
 // Row is one line of the table.
 type Row struct {
-	Suite         string `json:"suite"`
-	Name          string `json:"name"`
-	Unit          string `json:"unit"`
-	LowerIsBetter bool   `json:"lower_is_better,omitempty"`
-	Sides         []Side `json:"sides"`           // A, then B when there is one
-	Ratio         *Ratio `json:"ratio,omitempty"` // of values
-	CPURatio      *Ratio `json:"cpu_ratio,omitempty"`
-	ClientBound   bool   `json:"client_bound,omitempty"` // the client used up its threads against at least one server
-	Clients       int    `json:"clients,omitempty"`      // when not as many as the report says
-	Mean          string `json:"mean,omitempty"`         // the mean that the row counts for; empty: its suite's, if it is a throughput
+	Suite         string  `json:"suite"`
+	Name          string  `json:"name"`
+	Unit          string  `json:"unit"`
+	LowerIsBetter bool    `json:"lower_is_better,omitempty"`
+	Sides         []Side  `json:"sides"`           // A, then B when there is one
+	Ratio         *Ratio  `json:"ratio,omitempty"` // of values
+	CPURatio      *Ratio  `json:"cpu_ratio,omitempty"`
+	ClientBound   bool    `json:"client_bound,omitempty"` // the client used up its threads against at least one server
+	RSSRatio      *Ratio  `json:"rss_ratio,omitempty"`
+	Clients       int     `json:"clients,omitempty"`            // when not as many as the report says
+	Does          string  `json:"does,omitempty"`               // what one operation is
+	Sizes         string  `json:"sizes,omitempty"`              // of the data
+	Offered       float64 `json:"offered_per_second,omitempty"` // to both servers, in an open loop
+	Mean          string  `json:"mean,omitempty"`               // the mean that the row counts for; empty: its suite's, if it is a throughput
 }
 
 // report is everything measured.
@@ -68,6 +72,18 @@ type report struct {
 	Means     []mean            `json:"geometric_means,omitempty"`
 	Skipped   []string          `json:"skipped,omitempty"` // what was not measured, and why, a line each
 	Scale     float64           `json:"scale,omitempty"`   // of the suites for data types
+	Think     string            `json:"think,omitempty"`
+	Load      float64           `json:"load,omitempty"` // rates of patterns-open, as a part of what the slower server does
+	Machine   machine           `json:"machine"`
+	Command   string            `json:"command,omitempty"`
+}
+
+func (s *Side) dropped() int64 {
+	var n int64
+	for _, r := range s.Rounds {
+		n += r.Dropped
+	}
+	return n
 }
 
 // mean is the geometric mean of a suite's ratios, or of some of them.
@@ -84,6 +100,13 @@ func newReport(c *config, ts []*target) report {
 		Clients: c.clients, Pipeline: c.pipeline, Threads: c.threads, Keys: c.keys, ValueSize: c.valueSize,
 		Rounds: c.rounds, RoundTime: c.duration.String(), Scale: c.scale, Servers: map[string]string{},
 	}
+	if c.think > 0 {
+		r.Think = c.think.String()
+	}
+	if c.rate == 0 && slices.Contains(c.suites, openSuite) {
+		r.Load = c.load
+	}
+	r.Machine = thisMachine()
 	if c.requests > 0 {
 		r.RoundTime = fmt.Sprintf("%d requests", c.requests)
 	}
@@ -106,6 +129,7 @@ func (r *report) add(row Row, rounds [][]Round) {
 	if len(rounds) == 2 {
 		row.Ratio = ratio(rounds, figures[0])
 		row.CPURatio = ratio(rounds, cpuFigure)
+		row.RSSRatio = ratio(rounds, rssFigure)
 	}
 	r.Rows = append(r.Rows, row)
 }
@@ -118,9 +142,12 @@ var figures = []func(*Round) *float64{
 	func(r *Round) *float64 { return &r.P999 },
 	cpuFigure,
 	func(r *Round) *float64 { return &r.ClientShare },
+	func(r *Round) *float64 { return &r.Late },
+	rssFigure,
 }
 
 func cpuFigure(r *Round) *float64 { return &r.CPU }
+func rssFigure(r *Round) *float64 { return &r.RSS }
 
 func collect(rs []Round, f func(*Round) *float64) []float64 {
 	out := make([]float64, len(rs))
@@ -193,33 +220,6 @@ func geometric(v []float64) float64 {
 		sum += math.Log(x)
 	}
 	return math.Exp(sum / float64(len(v)))
-}
-
-// write prints the table and writes the files asked for.
-func (r *report) write(c *config, stdout io.Writer) error {
-	r.Means = r.means()
-	if c.md == "-" {
-		if _, err := io.WriteString(stdout, r.markdown()); err != nil {
-			return err
-		}
-	} else {
-		if _, err := io.WriteString(stdout, r.plain()); err != nil {
-			return err
-		}
-		if c.md != "" {
-			if err := os.WriteFile(c.md, []byte(r.markdown()), 0o644); err != nil {
-				return err
-			}
-		}
-	}
-	if c.json == "" {
-		return nil
-	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(c.json, append(b, '\n'), 0o644)
 }
 
 // cells returns the table, header first. A pair of figures is A's, then B's.
@@ -393,6 +393,9 @@ func (r *report) legend() string {
 			var nulls int64
 			for _, round := range s.Rounds {
 				nulls += round.Nulls
+			}
+			if dropped := s.dropped(); dropped > 0 {
+				text += fmt.Sprintf("%s %s: %d operations offered to %c were never begun.\n", row.Suite, row.Name, dropped, 'A'+i)
 			}
 			if nulls > 0 {
 				text += fmt.Sprintf("%s %s: %c gave %d null replies.\n", row.Suite, row.Name, 'A'+i, nulls)

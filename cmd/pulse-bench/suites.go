@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +12,8 @@ import (
 )
 
 const (
-	warmUp           = 200 * time.Millisecond
 	handoffLength    = time.Second
 	expirySpread     = 3 * time.Second
-	patternClients   = 32
 	nopipeSuite      = "nopipe"
 	popsPerSecond    = 2_000_000 // how many elements are laid in for a second of LPOP
 	maxPopSupply     = 10_000_000
@@ -46,8 +43,10 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 			err = b.commands(ctx, s, 1, b.workloads(s), b.shape())
 		case "handoff":
 			err = b.handoff(ctx)
-		case "patterns":
+		case patternsSuite:
 			err = b.patterns(ctx)
+		case openSuite:
+			err = b.patternsOpen(ctx)
 		case "memory":
 			err = b.memory(ctx)
 		case "expiry":
@@ -113,12 +112,10 @@ func (b *bench) steps() int {
 			n += b.cfg.rounds * (len(b.workloads(s)) + len(b.streamRows()))
 		case persistenceSuite:
 			n += b.persistenceSteps()
-		case "patterns":
-			for _, p := range load.Patterns {
-				if b.wanted(p.Name) {
-					n += b.cfg.rounds
-				}
-			}
+		case patternsSuite:
+			n += b.cfg.rounds * len(b.wantedPatterns())
+		case openSuite:
+			n += (b.cfg.rounds + b.calibrations()) * len(b.wantedPatterns())
 		case "handoff":
 			n += b.cfg.rounds
 		case gcSuite:
@@ -208,7 +205,7 @@ func (b *bench) commands(ctx context.Context, suite string, pipeline int, worklo
 				return t.explain(err)
 			}
 			warm := opts
-			warm.Duration, warm.Requests = min(warmUp, b.cfg.duration), 0
+			warm.Duration, warm.Requests = min(max(b.cfg.warmUp, time.Millisecond), b.cfg.duration), 0
 			if _, err := w.Run(ctx, t.server.Addr, shape, warm); err != nil {
 				return t.explain(err)
 			}
@@ -258,36 +255,6 @@ func (b *bench) handoff(ctx context.Context) error {
 	}
 	b.report.add(Row{Suite: "handoff", Name: "LPUSH to BRPOP", Unit: "us", LowerIsBetter: true}, rounds)
 	return nil
-}
-
-func (b *bench) patterns(ctx context.Context) error {
-	for _, p := range load.Patterns {
-		if !b.wanted(p.Name) {
-			continue
-		}
-		ok, err := b.able(ctx, "pattern "+p.Name, p.Commands)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		rounds, err := b.rounds(ctx, "pattern "+p.Name, b.cfg.rounds, func(ctx context.Context, t *target) (Round, error) {
-			if err := load.Flush(ctx, t.server.Addr); err != nil {
-				return Round{}, err
-			}
-			run, err := load.PreparePattern(ctx, t.server.Addr, p.For(b.cfg.keys), min(patternClients, b.cfg.clients))
-			if err != nil {
-				return Round{}, err
-			}
-			return b.timed(t, runtime.GOMAXPROCS(0), func() (*load.Result, error) { return run.Run(b.cfg.duration) })
-		})
-		if err != nil {
-			return err
-		}
-		b.report.add(Row{Suite: "patterns", Name: p.Name, Unit: "ops/s"}, rounds)
-	}
-	return b.flushAll(ctx)
 }
 
 // memory and expiry take long and vary little, so they run once.
