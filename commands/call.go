@@ -27,6 +27,7 @@ type Call struct {
 	db      int        // the database it began in
 	told    bool       // it has said what its effects are
 	effect  [][]byte   // of Effect, to be used again
+	failed  bool       // the reply has errors in it that its handler did not return: those of a script
 	pushes  bool       // the reply consists of pushes, which CLIENT REPLY OFF does not hold back
 }
 

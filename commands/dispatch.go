@@ -21,7 +21,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	mark := w.Len()
 	k := &c.call
 	k.Writer, k.Tx, k.Args, k.Conn, k.Env = w, c.Tx, args, c, c.Env
-	k.table, k.atomic, k.wait, k.pushes, k.found = t, false, nil, false, foundScript{}
+	k.table, k.atomic, k.wait, k.pushes, k.failed, k.found = t, false, nil, false, false, foundScript{}
 	mode := c.reply
 	if mode == replySkipNext {
 		c.reply = replyOn
@@ -155,7 +155,7 @@ func (t *Table) finish(c *Conn, k *Call, err error) {
 		c.Meter.ErrorReply(err.Error())
 	}
 	if err != errBlocked {
-		c.Meter.Command(k.Spec.id, c.lap(), failed)
+		c.Meter.Command(k.Spec.id, c.lap(), failed || k.failed)
 	}
 	if ready := tx.Ready(); len(ready) > 0 {
 		t.serve(tx, ready)

@@ -100,6 +100,7 @@ func restore(c *Call) error {
 	if err != nil {
 		return err
 	}
+	c.Tx.CountPayload()
 	lim := c.Tx.Limits().Codec()
 	switch v, err := codec.Restore(c.Args[3], &lim); {
 	case err == codec.ErrPayload:

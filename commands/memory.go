@@ -35,6 +35,10 @@ type MemoryReport struct {
 	Overhead int64 // of Used, what is neither key nor value
 	Keys     int64
 
+	LogBuffer int64 // of the append-only file, not written yet; not in Used
+	Scripts   int64 // texts of scripts; not in Used
+	Functions int64 // texts of libraries; not in Used
+
 	Allocated int64 // objects on the heap
 	Active    int64 // the pages of these
 	Resident  int64 // what the allocator has from the system
@@ -117,9 +121,9 @@ func memoryStats(c *Call) error {
 	field("clients.slaves", 0)
 	field("clients.normal", r.Clients)
 	field("cluster.links", 0)
-	field("aof.buffer", 0)
-	field("lua.caches", 0)
-	field("functions.caches", 0)
+	field("aof.buffer", r.LogBuffer)
+	field("lua.caches", r.Scripts)
+	field("functions.caches", r.Functions)
 	for _, db := range dbs {
 		u := c.Tx.MemoryUse(db)
 		c.BulkString(fmt.Sprintf("db.%d", db))
@@ -129,8 +133,8 @@ func memoryStats(c *Call) error {
 	}
 	field("overhead.db.hashtable.lut", index)
 	field("overhead.db.hashtable.rehashing", 0)
-	field("db.dict.rehashing.count", 0)
 	field("overhead.total", r.Overhead)
+	field("db.dict.rehashing.count", 0)
 	field("keys.count", r.Keys)
 	perKey := int64(0)
 	if r.Keys > 0 {

@@ -177,6 +177,6 @@ func (c *Conn) execQueue(k *Call, m *multi) {
 		if err != nil {
 			c.Meter.ErrorReply(err.Error())
 		}
-		c.Meter.Command(q.spec.id, c.lap(), err != nil)
+		c.Meter.Command(q.spec.id, c.lap(), err != nil || call.failed)
 	}
 }

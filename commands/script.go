@@ -50,6 +50,16 @@ type ScriptRun struct {
 	Command [][]byte
 	// Wrote reports whether a command that writes was run: the run must not be broken off then.
 	Wrote *atomic.Bool
+
+	failed bool
+}
+
+// Failed tells of an error in the reply; counted says that it is that of a command, which was counted when it ran.
+func (r *ScriptRun) Failed(text string, counted bool) {
+	r.failed = true
+	if !counted {
+		r.Conn.Meter.ErrorReply(text)
+	}
 }
 
 // Scripts is the interpreter, with its caches. Its methods may be called from every loop.
@@ -155,8 +165,10 @@ func eval(c *Call) error {
 	keys, args := c.Args[3:3+n], c.Args[3+n:]
 	run := func() {
 		db := c.Conn.DB
-		c.Env.Scripts().RunScript(&ScriptRun{Script: s, Keys: keys, Args: args, Conn: c.Conn, Out: c.Writer, Call: r.run,
-			Alone: !c.table.narrow(s), Command: c.Args, Wrote: &r.wrote})
+		sr := &ScriptRun{Script: s, Keys: keys, Args: args, Conn: c.Conn, Out: c.Writer, Call: r.run,
+			Alone: !c.table.narrow(s), Command: c.Args, Wrote: &r.wrote}
+		c.Env.Scripts().RunScript(sr)
+		c.failed = sr.failed
 		c.Conn.DB = db
 	}
 	switch {

@@ -45,6 +45,10 @@ func (s *Server) PasswordSet() bool { return s.vars.requirePass.Load() != "" }
 func (s *Server) ConfigResetStat() {
 	s.stats.Reset()
 	s.store.ResetStats()
+	s.scripts.engine.ResetStats()
+	if l := s.files.log.Load(); l != nil {
+		l.ResetStats()
+	}
 }
 
 // SleepForDebug implements commands.Env.

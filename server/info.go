@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -14,10 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/streampulse/pulse/commands"
-	"github.com/streampulse/pulse/server/pubsub"
 	"github.com/streampulse/pulse/server/stats"
 	"github.com/streampulse/pulse/store"
 )
@@ -75,7 +71,7 @@ func (s *Server) WriteInfo(w io.Writer, tx *store.Tx, sections []string) {
 
 func (sec *infoSection) wanted(sections []string) bool {
 	return slices.Contains(sections, sec.name) || slices.Contains(sections, "everything") ||
-		sec.name != "modules" && slices.Contains(sections, "all") ||
+		slices.Contains(sections, "all") ||
 		sec.byDefault && (len(sections) == 0 || slices.Contains(sections, "default"))
 }
 
@@ -133,11 +129,11 @@ func (r *infoReport) server() {
 	r.field("os", systemName())
 	r.field("arch_bits", strconv.IntSize)
 	r.field("monotonic_clock", "go runtime")
-	r.field("multiplexing_api", map[string]string{"linux": "epoll"}[runtime.GOOS])
+	r.field("multiplexing_api", multiplexing())
 	r.field("atomicvar_api", "go sync/atomic")
 	r.field("go_version", runtime.Version())
 	r.field("process_id", pid())
-	r.field("process_supervised", "no")
+	r.field("process_supervised", s.cfg.Enum("supervised").Load())
 	r.field("run_id", s.runID)
 	r.field("tcp_port", port)
 	r.field("server_time_usec", s.clock.NowUs())
@@ -148,31 +144,53 @@ func (r *infoReport) server() {
 	r.field("lru_clock", s.clock.NowMs()/1000&0xffffff)
 	r.field("executable", filepath.ToSlash(executable))
 	r.field("config_file", "")
-	r.field("io_threads_active", s.cfg.Int("io-threads").Load())
+	loops, _ := s.loops.threaded()
+	r.field("io_threads_active", flag(loops > 1))
+	r.listeners()
 }
 
-func systemName() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return runtime.GOOS
+// listeners writes a line for each kind of socket, with its addresses.
+func (r *infoReport) listeners() {
+	n := 0
+	for i, all := 0, r.s.listeners.all; i < len(all); n++ {
+		kind := all[i].kind
+		fmt.Fprintf(r.w, "listener%d:name=%s", n, kind)
+		port := ""
+		for ; i < len(all) && all[i].kind == kind; i++ {
+			bind := all[i].Addr().String()
+			if host, p, err := net.SplitHostPort(bind); err == nil && kind != "unix" {
+				bind, port = host, ",port="+p
+			}
+			r.w.WriteString(",bind=" + bind)
+		}
+		r.w.WriteString(port + "\r\n")
 	}
-	text := func(b []byte) string { return string(b[:max(0, bytes.IndexByte(b, 0))]) }
-	return text(u.Sysname[:]) + " " + text(u.Release[:]) + " " + text(u.Machine[:])
 }
 
+// multiplexing names what the event loops wait with.
+func multiplexing() string {
+	switch runtime.GOOS {
+	case "linux":
+		return "epoll"
+	case "darwin", "freebsd", "netbsd", "openbsd", "dragonfly":
+		return "kqueue"
+	}
+	return "goroutines"
+}
+
+// clients tells of connections. The sizes of buffers are those of now, not the largest of the last seconds.
 func (r *infoReport) clients() {
-	var blocked, subscribers int
+	var blocked, timed, subscribers, watching int
 	var in, out int64
 	r.s.EachClient(func(c *commands.Conn) {
-		if c.Blocked() {
-			blocked++
-		}
-		if c.Subscriber() {
-			subscribers++
-		}
+		blocked += flag(c.Blocked())
+		timed += flag(c.BlockedInTime())
+		subscribers += flag(c.Subscriber())
+		watching += flag(c.Watching() > 0)
 		b := r.s.ClientBuffers(c)
 		in, out = max(in, int64(b.Query)), max(out, int64(b.OutputList))
 	})
+	awaited, onNoKey := r.tx.Awaited(commands.WakesWithoutKey)
 	r.field("connected_clients", r.s.clients.count())
 	r.zeros("cluster_connections")
 	r.field("maxclients", r.s.vars.maxClients.Load())
@@ -181,117 +199,9 @@ func (r *infoReport) clients() {
 	r.field("blocked_clients", blocked)
 	r.zeros("tracking_clients")
 	r.field("pubsub_clients", subscribers)
-	r.zeros("watching_clients", "clients_in_timeout_table", "total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey")
-}
-
-// counter writes counters under their own names.
-func (r *infoReport) counter(cs ...stats.Counter) {
-	for _, c := range cs {
-		r.field(c.Name(), r.snap.Counters[c])
-	}
-}
-
-func (r *infoReport) stats() {
-	rates := &r.snap.Rates
-	r.counter(stats.Connections)
-	r.field("total_commands_processed", r.snap.TotalCommands)
-	r.field("instantaneous_ops_per_sec", rates.OpsPerSec)
-	r.counter(stats.NetInput, stats.NetOutput, stats.NetReplInput, stats.NetReplOutput)
-	r.field("instantaneous_input_kbps", rates.InputKbps)
-	r.field("instantaneous_output_kbps", rates.OutputKbps)
-	r.field("instantaneous_input_repl_kbps", rates.ReplInputKbps)
-	r.field("instantaneous_output_repl_kbps", rates.ReplOutputKbps)
-	r.counter(stats.RejectedConnections, stats.SyncFull, stats.SyncPartialOK, stats.SyncPartialErr)
-	r.field(stats.ExpiredKeys.Name(), r.snap.Counters[stats.ExpiredKeys]+r.s.store.ExpiredActively())
-	r.field(stats.ExpiredSubkeys.Name(), r.s.store.ExpiredFields())
-	r.field("expired_stale_perc", 0.0)
-	r.counter(stats.ExpireCycleTimeouts)
-	r.zeros("expire_cycle_cpu_milliseconds")
-	r.eviction()
-	r.counter(stats.KeyspaceHits, stats.KeyspaceMisses)
-	r.field("pubsub_channels", r.s.pubsub.Count(pubsub.Channel))
-	r.field("pubsub_patterns", r.s.pubsub.Count(pubsub.Pattern))
-	r.field("pubsubshard_channels", r.s.pubsub.Count(pubsub.Shard))
-	r.zeros("latest_fork_usec")
-	r.counter(stats.TotalForks)
-	r.zeros("migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
-		"active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time",
-		"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes")
-	r.counter(stats.UnexpectedErrors, stats.ErrorReplies, stats.DumpSanitizations, stats.Reads, stats.Writes,
-		stats.ThreadedReads, stats.ThreadedWrites, stats.QueryBufferKills, stats.OutputBufferKills)
-	r.zeros("reply_buffer_shrinks", "reply_buffer_expands")
-	r.counter(stats.LoopCycles, stats.LoopMicros, stats.LoopCommandMicros)
-	r.field("instantaneous_eventloop_cycles_per_sec", rates.CyclesPerSec)
-	r.field("instantaneous_eventloop_duration_usec", rates.CycleUsec)
-	r.counter(stats.DeniedAuth, stats.DeniedCommand, stats.DeniedKey, stats.DeniedChannel)
-}
-
-// replication reports a master without replicas.
-func (r *infoReport) replication() {
-	r.field("role", "master")
-	r.zeros("connected_slaves")
-	r.field("master_failover_state", "no-failover")
-	r.field("master_replid", *r.s.replID.Load())
-	r.field("master_replid2", strings.Repeat("0", 40))
-	r.zeros("master_repl_offset")
-	r.field("second_repl_offset", -1)
-	r.zeros("repl_backlog_active")
-	r.field("repl_backlog_size", r.s.cfg.Int("repl-backlog-size").Load())
-	r.zeros("repl_backlog_first_byte_offset", "repl_backlog_histlen")
-}
-
-func (r *infoReport) cpu() {
-	for _, who := range []struct {
-		who    int
-		suffix string
-	}{{unix.RUSAGE_SELF, ""}, {unix.RUSAGE_CHILDREN, "_children"}} {
-		var u unix.Rusage
-		_ = unix.Getrusage(who.who, &u) // cannot fail for these two
-		seconds := func(t unix.Timeval) string { return fmt.Sprintf("%.6f", time.Duration(t.Nano()).Seconds()) }
-		r.field("used_cpu_sys"+who.suffix, seconds(u.Stime))
-		r.field("used_cpu_user"+who.suffix, seconds(u.Utime))
-	}
-}
-
-func (r *infoReport) commandstats() {
-	for id, c := range r.snap.Commands {
-		if c.Seen() {
-			fmt.Fprintf(r.w, "cmdstat_%s:calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d\r\n",
-				r.s.table.Spec(id).FullName(), c.Calls, c.Time.Microseconds(), c.UsecPerCall(), c.Rejected, c.Failed)
-		}
-	}
-}
-
-func (r *infoReport) errorstats() {
-	for _, e := range r.s.stats.Errors() {
-		fmt.Fprintf(r.w, "errorstat_%s:count=%d\r\n", e.Kind, e.Count)
-	}
-}
-
-func (r *infoReport) latencystats() {
-	if !r.s.stats.Tracking() {
-		return
-	}
-	percentiles := r.s.cfg.Percentiles().Load()
-	for id := range r.snap.Commands {
-		l := r.s.stats.Latency(id)
-		if l == nil || l.Count() == 0 || len(percentiles) == 0 {
-			continue
-		}
-		var parts []string
-		for _, p := range percentiles {
-			parts = append(parts, fmt.Sprintf("p%s=%.3f", strconv.FormatFloat(p, 'f', -1, 64), float64(l.Percentile(p))/1e3))
-		}
-		r.field("latency_percentiles_usec_"+r.s.table.Spec(id).FullName(), strings.Join(parts, ","))
-	}
-}
-
-func (r *infoReport) cluster() { r.zeros("cluster_enabled") }
-
-func (r *infoReport) keyspace() {
-	for db := range r.s.store.Databases() {
-		if z := r.tx.Size(db); z.Keys > 0 {
-			fmt.Fprintf(r.w, "db%d:keys=%d,expires=%d,avg_ttl=%d,subexpiry=%d\r\n", db, z.Keys, z.Volatile, z.AvgTTL, z.Fields)
-		}
-	}
+	r.field("watching_clients", watching)
+	r.field("clients_in_timeout_table", timed)
+	r.field("total_watched_keys", r.tx.Watched())
+	r.field("total_blocking_keys", awaited)
+	r.field("total_blocking_keys_on_nokey", onNoKey)
 }

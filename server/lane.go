@@ -69,7 +69,9 @@ func (m *meter) Rejected(id int) { m.own.Reject(id) }
 
 func (m *meter) ErrorReply(text string) {
 	m.own.Add(stats.ErrorReplies, 1)
-	m.all.Error(text)
+	if m.all.Error(text) {
+		m.srv.tooManyErrors()
+	}
 }
 
 func (m *meter) Lookups(hits, misses, expired int64) {

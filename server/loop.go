@@ -178,6 +178,7 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 	defer func() {
 		end := s.srv.clock.Mono()
 		p.loop.busy.Add(int64(end - start))
+		p.loop.lane.stats.Turn(end - start)
 		p.loop.held.last = end
 		if !p.left {
 			s.work += end - start

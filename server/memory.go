@@ -1,17 +1,13 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"strconv"
 	"strings"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/server/stats"
@@ -115,9 +111,35 @@ func (s *Server) MemoryReport(tx *store.Tx) commands.MemoryReport {
 	// Not what the store has counted: that leaves a rest in each keyspace.
 	r.Used = data + r.Startup + r.Clients
 	r.Peak = max(s.memory.peak.Load(), r.Used)
+	if l := s.files.log.Load(); l != nil {
+		r.LogBuffer, _ = l.Pending()
+	}
+	sc := s.scriptMemory()
+	r.Scripts, r.Functions = sc.texts, sc.code
 	m := readMemory()
 	r.Allocated, r.Active, r.Resident, r.RSS = m.allocated, m.active, m.resident, m.rss
 	return r
+}
+
+// scriptUse is what scripts and functions take, in bytes, and how many there are. Nothing of it is in used_memory.
+type scriptUse struct {
+	vmEval, vmFunctions int64 // idle interpreters, by estimate
+	texts, code         int64 // of scripts and of libraries, as they came
+	scripts, functions  int
+	libraries           int
+}
+
+func (s *Server) scriptMemory() (u scriptUse) {
+	e := s.scripts.engine
+	u.vmEval, u.vmFunctions = e.Memory()
+	n, texts := e.Scripts()
+	u.scripts, u.texts = n, int64(texts)
+	for _, l := range e.Libraries() {
+		u.libraries++
+		u.functions += len(l.Functions)
+		u.code += int64(len(l.Code))
+	}
+	return u
 }
 
 // PurgeMemory implements commands.Insight. One purge at a time is enough.
@@ -183,22 +205,6 @@ func readMemory() (m processMemory) {
 	return m
 }
 
-// residentSet asks the system; where it does not tell, otherwise is the answer.
-func residentSet(otherwise int64) int64 {
-	if b, err := os.ReadFile("/proc/self/statm"); err == nil {
-		if f := bytes.Fields(b); len(f) > 1 {
-			if pages, err := strconv.ParseInt(string(f[1]), 10, 64); err == nil {
-				return pages * int64(os.Getpagesize())
-			}
-		}
-	}
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) == nil && runtime.GOOS == "linux" {
-		return int64(u.Maxrss) * 1024
-	}
-	return otherwise
-}
-
 func ratio(a, b int64) float64 {
 	if b == 0 {
 		return 0
@@ -222,21 +228,18 @@ func (r *infoReport) memory() {
 	r.field("allocator_resident", m.Resident)
 	r.zeros("allocator_muzzy")
 	r.bytes("total_system_memory", system)
-	r.bytes("used_memory_lua", 0)
-	scripts, texts := r.s.scripts.engine.Scripts()
-	libraries, functions := r.s.scripts.engine.Libraries(), 0
-	for _, l := range libraries {
-		functions += len(l.Functions)
-	}
-	r.zeros("used_memory_vm_eval")
-	r.field("used_memory_scripts_eval", texts)
-	r.field("number_of_cached_scripts", scripts)
-	r.field("number_of_functions", functions)
-	r.field("number_of_libraries", len(libraries))
-	r.zeros("used_memory_vm_functions")
-	r.bytes("used_memory_vm_total", 0)
-	r.zeros("used_memory_functions")
-	r.bytes("used_memory_scripts", 0)
+	sc := r.s.scriptMemory()
+	r.field("used_memory_lua", sc.vmEval)
+	r.field("used_memory_vm_eval", sc.vmEval)
+	r.field("used_memory_lua_human", human(sc.vmEval))
+	r.field("used_memory_scripts_eval", sc.texts)
+	r.field("number_of_cached_scripts", sc.scripts)
+	r.field("number_of_functions", sc.functions)
+	r.field("number_of_libraries", sc.libraries)
+	r.field("used_memory_vm_functions", sc.vmFunctions)
+	r.bytes("used_memory_vm_total", sc.vmEval+sc.vmFunctions)
+	r.field("used_memory_functions", sc.code)
+	r.bytes("used_memory_scripts", sc.texts+sc.code)
 	r.bytes("maxmemory", r.s.cfg.Int("maxmemory").Load())
 	r.field("maxmemory_policy", r.s.cfg.Enum("maxmemory-policy").Load())
 	r.field("allocator_frag_ratio", ratio(m.Active, m.Allocated))
@@ -247,18 +250,21 @@ func (r *infoReport) memory() {
 	r.field("rss_overhead_bytes", m.RSS-m.Resident)
 	r.field("mem_fragmentation_ratio", ratio(m.RSS, m.Used))
 	r.field("mem_fragmentation_bytes", m.RSS-m.Used)
+	// The buffer of the append-only file is not in used_memory, so there is nothing to leave out for eviction.
 	r.zeros("mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves")
 	r.field("mem_clients_normal", m.Clients)
-	r.zeros("mem_cluster_links", "mem_aof_buffer")
+	r.zeros("mem_cluster_links")
+	r.field("mem_aof_buffer", m.LogBuffer)
 	r.field("mem_allocator", runtime.Version())
-	r.zeros("active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects")
+	r.zeros("mem_overhead_db_hashtable_rehashing", "active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects")
 }
 
 // eviction writes the fields of INFO stats about eviction.
 func (r *infoReport) eviction() {
 	now, total := r.s.store.Exceeded()
 	r.field("evicted_keys", r.s.store.Evicted())
-	r.counter(stats.EvictedClients, stats.EvictedScripts)
+	r.counter(stats.EvictedClients)
+	r.field("evicted_scripts", r.s.scripts.engine.Evicted())
 	r.field("total_eviction_exceeded_time", total.Milliseconds())
 	r.field("current_eviction_exceeded_time", now.Milliseconds())
 }

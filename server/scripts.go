@@ -265,6 +265,9 @@ func (c caller) Allowed(args [][]byte) (allowed, known bool) {
 	return true, c.srv.table.Lookup(args[0]) != nil
 }
 
+// Failed implements scripting.Caller.
+func (c caller) Failed(text string, counted bool) { c.run.Failed(text, counted) }
+
 // SetRepl implements scripting.Caller: there is nobody to replicate to.
 func (c caller) SetRepl(int) {}
 

@@ -110,6 +110,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}
 	if len(input) > 0 {
 		l.stats.Add(stats.NetInput, int64(len(input)))
+		l.stats.Add(stats.Reads, 1)
 	}
 	if s.overrun {
 		s.srv.log.Warningf("Closing client that reached max query buffer length: %s", c.Addr)
@@ -137,6 +138,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}
 	if len(out) > 0 {
 		l.stats.Add(stats.NetOutput, int64(len(out)))
+		l.stats.Add(stats.Writes, 1)
 	}
 	return out, more
 }

@@ -129,12 +129,16 @@ func (s *Store) Crowded() bool {
 // Evicted returns how many keys have been evicted.
 func (s *Store) Evicted() int64 { return s.evictor.evicted.Load() }
 
-// ResetStats sets the numbers of evicted and of actively expired keys to zero, and the time for which the limit was exceeded.
+// ResetStats sets to zero the numbers of evicted and of actively expired keys and fields, of payloads, and the times of
+// expiry and for which the limit was exceeded.
 func (s *Store) ResetStats() {
 	s.evictor.evicted.Store(0)
 	s.evictor.since.Store(0)
 	s.evictor.total.Store(0)
 	s.expirer.expired.Store(0)
+	s.expirer.spent.Store(0)
+	s.expiredFields.Store(0)
+	s.payloads.Store(0)
 }
 
 // Exceeded returns for how long the limit has been exceeded: now, and in all.

@@ -122,6 +122,7 @@ type expirer struct {
 
 	off     atomic.Bool
 	expired atomic.Int64
+	spent   atomic.Int64 // nanoseconds of work
 	// due is the time the timer is set to, in Unix milliseconds; noDeadline while none is.
 	due atomic.Int64
 	mu  struct {
@@ -181,12 +182,14 @@ func (x *expirer) run() {
 	x.due.Store(noDeadline)
 	x.mu.Unlock()
 	next := int64(noDeadline)
+	began := x.s.clk.Mono()
 	for !x.off.Load() {
 		next = x.sweep()
 		if !x.tidy() {
 			break
 		}
 	}
+	x.spent.Add(int64(x.s.clk.Mono() - began))
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.mu.running = false

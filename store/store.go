@@ -60,6 +60,7 @@ type Store struct {
 	onReady   atomic.Pointer[func(keys []Key)]
 
 	expiredFields atomic.Int64
+	payloads      atomic.Int64 // see CountPayload
 }
 
 // shard is a slice of the hash space of all databases. Everything in it is guarded by mu, except next and nextField.

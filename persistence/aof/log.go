@@ -496,6 +496,9 @@ func (l *Log) Pending() (bytes, delayed int64) {
 	return l.appended.Load() - l.written.Load(), l.delayed.Load()
 }
 
+// ResetStats sets the number of delayed writes to zero.
+func (l *Log) ResetStats() { l.delayed.Store(0) }
+
 // SetPolicy replaces the policy. Answers that wait do so no longer, unless it is always.
 func (l *Log) SetPolicy(p Policy) {
 	l.policy.Store(int32(p))

@@ -30,6 +30,9 @@ type Caller interface {
 	Allowed(args [][]byte) (allowed, known bool)
 	// SetRepl is redis.set_repl: a set of ReplAOF and ReplReplica.
 	SetRepl(flags int)
+	// Failed tells of an error within the reply, as it is written; counted says that it is that of a command, which Call has
+	// told of.
+	Failed(text string, counted bool)
 	// Log writes a line of redis.log; level is 0 (debug) to 3 (warning).
 	Log(level int, line string)
 }
@@ -112,6 +115,7 @@ type Engine struct {
 		bytes    int        // of sources
 		libs     *libraries
 	}
+	evicted  atomic.Int64  // scripts forgotten because there were too many
 	random   atomic.Uint64 // where the random sequence is
 	evalPool pool          // interpreters for scripts
 	funcPool pool          // and for functions
@@ -209,6 +213,7 @@ func (e *Engine) Load(source []byte, keep bool) (*Script, error) {
 	for e.mu.recent.Len() > e.opt.EvalCache {
 		old := e.mu.recent.Remove(e.mu.recent.Front()).(*Script)
 		e.forget(old)
+		e.evicted.Add(1)
 	}
 	return s, nil
 }
@@ -235,6 +240,21 @@ func (e *Engine) Scripts() (n, bytes int) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return len(e.mu.scripts), e.mu.bytes
+}
+
+// Evicted is how many scripts that came by EVAL have been forgotten because there were too many, since ResetStats.
+func (e *Engine) Evicted() int64 { return e.evicted.Load() }
+
+// ResetStats begins counting anew.
+func (e *Engine) ResetStats() { e.evicted.Store(0) }
+
+// interpBytes is what an interpreter takes that has run nothing, as measured: see TestInterpreterSize.
+const interpBytes = 42 << 10
+
+// Memory is what idle interpreters take, in bytes: those of scripts and those of functions. It is an estimate: what
+// they have cached while they ran is not in it.
+func (e *Engine) Memory() (scripts, functions int64) {
+	return interpBytes * int64(e.evalPool.idle()), interpBytes * int64(e.funcPool.idle())
 }
 
 func (e *Engine) compile(source string) (*Script, error) {

@@ -134,6 +134,7 @@ func (w *world) Allowed(args [][]byte) (bool, bool) {
 	return true, name == "get" || name == "set"
 }
 func (w *world) SetRepl(n int)           { w.repl = n }
+func (w *world) Failed(string, bool)     {}
 func (w *world) Log(level int, s string) { w.logs = append(w.logs, fmt.Sprint(level, " ", s)) }
 
 // readReply reads one raw reply.

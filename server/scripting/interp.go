@@ -83,6 +83,12 @@ func (p *pool) give(in *interp) {
 	}
 }
 
+func (p *pool) idle() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.mu.free)
+}
+
 func (p *pool) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -278,16 +284,16 @@ func (in *interp) execute(r *Run, dst []byte, prepare func(t *lua.Thread) int) (
 		case *lua.Killed:
 			in.out.Truncate(mark)
 			source, line := in.st.Main().Position()
-			in.out.Error(in.place(p.Error(), source, line))
+			in.failWith(in.place(p.Error(), source, line), false)
 			sound = true
 		case *lua.Error:
 			// Only before the script began, or while its reply was made.
 			in.out.Truncate(mark)
-			in.out.Error(in.errorText(p))
+			in.failWith(in.errorText(p), false)
 			sound = true
 		default:
 			in.out.Truncate(mark)
-			in.out.Error("ERR internal error while running a script")
+			in.failWith("ERR internal error while running a script", false)
 			if r.Caller != nil {
 				r.Caller.Log(3, fmt.Sprintf("script %s: %v\n%s", in.name, p, debug.Stack()))
 			}
@@ -324,7 +330,20 @@ func (in *interp) place(text, source string, line int) string {
 
 // fail writes the reply for an error that the script did not catch.
 func (in *interp) fail(err *lua.Error) {
-	in.out.Error(in.place(in.errorText(err), err.Source, err.Line))
+	in.failWith(in.place(in.errorText(err), err.Source, err.Line), isCounted(err.Value.AsTable()))
+}
+
+// failWith writes an error into the reply, and tells the caller of it.
+func (in *interp) failWith(text string, counted bool) {
+	in.out.Error(text)
+	if c := in.run.Caller; c != nil {
+		c.Failed(text, counted)
+	}
+}
+
+// isCounted reports whether the error in t, which may be nil, is that of a command.
+func isCounted(t *lua.Table) bool {
+	return t != nil && t.GetStr("ignore_error_stats_update").Truthy()
 }
 
 // errorText is what the handler of errors makes of a value: a table's err, or else the text with the code ERR.

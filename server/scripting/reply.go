@@ -203,7 +203,7 @@ func (in *interp) reply(v lua.Value, used int) {
 
 func (in *interp) table(t *lua.Table, used int) {
 	if s, ok := textField(t, "err"); ok {
-		in.out.Error(cutNUL(s))
+		in.failWith(cutNUL(s), isCounted(t))
 		return
 	}
 	if s, ok := textField(t, "ok"); ok {

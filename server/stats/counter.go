@@ -4,7 +4,7 @@ package stats
 type Counter uint8
 
 // The counters of INFO stats and of its neighbours. Gauges, such as the number of subscribed channels, belong to whoever
-// holds the things; total_commands_processed follows from the commands.
+// holds the things; total_commands_processed follows from the commands. LoopNanos counts nanoseconds, INFO tells microseconds.
 const (
 	Connections Counter = iota
 	RejectedConnections
@@ -16,25 +16,19 @@ const (
 	SyncPartialOK
 	SyncPartialErr
 	ExpiredKeys
-	ExpiredSubkeys
 	ExpireCycleTimeouts
 	EvictedClients
-	EvictedScripts
 	KeyspaceHits
 	KeyspaceMisses
 	TotalForks
 	UnexpectedErrors
 	ErrorReplies
-	DumpSanitizations
 	Reads
 	Writes
-	ThreadedReads
-	ThreadedWrites
 	QueryBufferKills
 	OutputBufferKills
 	LoopCycles
-	LoopMicros
-	LoopCommandMicros
+	LoopNanos
 	DeniedAuth
 	DeniedCommand
 	DeniedKey
@@ -55,25 +49,19 @@ var counterNames = [NumCounters]string{
 	SyncPartialOK:       "sync_partial_ok",
 	SyncPartialErr:      "sync_partial_err",
 	ExpiredKeys:         "expired_keys",
-	ExpiredSubkeys:      "expired_subkeys",
 	ExpireCycleTimeouts: "expired_time_cap_reached_count",
 	EvictedClients:      "evicted_clients",
-	EvictedScripts:      "evicted_scripts",
 	KeyspaceHits:        "keyspace_hits",
 	KeyspaceMisses:      "keyspace_misses",
 	TotalForks:          "total_forks",
 	UnexpectedErrors:    "unexpected_error_replies",
 	ErrorReplies:        "total_error_replies",
-	DumpSanitizations:   "dump_payload_sanitizations",
 	Reads:               "total_reads_processed",
 	Writes:              "total_writes_processed",
-	ThreadedReads:       "io_threaded_reads_processed",
-	ThreadedWrites:      "io_threaded_writes_processed",
 	QueryBufferKills:    "client_query_buffer_limit_disconnections",
 	OutputBufferKills:   "client_output_buffer_limit_disconnections",
 	LoopCycles:          "eventloop_cycles",
-	LoopMicros:          "eventloop_duration_sum",
-	LoopCommandMicros:   "eventloop_duration_cmd_sum",
+	LoopNanos:           "eventloop_duration_sum",
 	DeniedAuth:          "acl_access_denied_auth",
 	DeniedCommand:       "acl_access_denied_cmd",
 	DeniedKey:           "acl_access_denied_key",

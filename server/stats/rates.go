@@ -27,7 +27,7 @@ const (
 	rateReplInput
 	rateReplOutput
 	rateCycles
-	rateCycleMicros
+	rateCycleNanos
 	numRates
 )
 
@@ -38,7 +38,7 @@ type rates struct {
 		started bool
 		last    time.Duration
 		totals  [numRates]int64
-		ring    [numRates][samples]int64 // per second; for rateCycleMicros per cycle
+		ring    [numRates][samples]int64 // per second; for rateCycleNanos per cycle
 		next    int
 	}
 }
@@ -54,13 +54,13 @@ func (r *rates) reset() {
 // Sample takes a sample for the rates. It is to be called about each 100 ms with the monotonic time.
 func (s *Stats) Sample(now time.Duration) {
 	totals := [numRates]int64{
-		rateOps:         s.TotalCommands(),
-		rateInput:       s.Sum(NetInput),
-		rateOutput:      s.Sum(NetOutput),
-		rateReplInput:   s.Sum(NetReplInput),
-		rateReplOutput:  s.Sum(NetReplOutput),
-		rateCycles:      s.Sum(LoopCycles),
-		rateCycleMicros: s.Sum(LoopMicros),
+		rateOps:        s.TotalCommands(),
+		rateInput:      s.Sum(NetInput),
+		rateOutput:     s.Sum(NetOutput),
+		rateReplInput:  s.Sum(NetReplInput),
+		rateReplOutput: s.Sum(NetReplOutput),
+		rateCycles:     s.Sum(LoopCycles),
+		rateCycleNanos: s.Sum(LoopNanos),
 	}
 	m := &s.rates.mu
 	m.Lock()
@@ -77,7 +77,7 @@ func (s *Stats) Sample(now time.Duration) {
 		// A reset between two samples makes the difference negative.
 		n := max(totals[i]-before[i], 0)
 		rate := int64(float64(n) / elapsed.Seconds())
-		if i == rateCycleMicros {
+		if i == rateCycleNanos {
 			rate = 0
 			if cycles > 0 {
 				rate = n / cycles
@@ -106,6 +106,6 @@ func (r *rates) current() Rates {
 		ReplInputKbps:  kbps(rateReplInput),
 		ReplOutputKbps: kbps(rateReplOutput),
 		CyclesPerSec:   mean(rateCycles),
-		CycleUsec:      mean(rateCycleMicros),
+		CycleUsec:      mean(rateCycleNanos) / 1000,
 	}
 }

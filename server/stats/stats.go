@@ -92,6 +92,15 @@ func (l *Loop) Call(id int, d time.Duration, failed bool) {
 	}
 }
 
+// Turn counts a turn of the event loop that took d.
+func (l *Loop) Turn(d time.Duration) {
+	l.counters[LoopCycles].Add(1)
+	l.counters[LoopNanos].Add(int64(d))
+}
+
+// Count is what this loop has added to c.
+func (l *Loop) Count(c Counter) int64 { return l.counters[c].Load() }
+
 // Reject counts a command that was refused before it ran.
 func (l *Loop) Reject(id int) { l.commands[id].rejected.Add(1) }
 
@@ -140,6 +149,8 @@ type Snapshot struct {
 	Counters [NumCounters]int64
 	// TotalCommands is total_commands_processed: the calls of all commands.
 	TotalCommands int64
+	// TotalTime is what all of them took.
+	TotalTime time.Duration
 	// Commands has an entry for each id.
 	Commands []CommandStats
 	Rates    Rates
@@ -182,6 +193,7 @@ func (s *Stats) Snapshot() *Snapshot {
 	}
 	for i := range out.Commands {
 		out.TotalCommands += out.Commands[i].Calls
+		out.TotalTime += out.Commands[i].Time
 	}
 	return out
 }

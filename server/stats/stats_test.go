@@ -181,7 +181,7 @@ func TestRates(t *testing.T) {
 		}
 		l.Add(NetInput, 10240)
 		l.Add(LoopCycles, 4)
-		l.Add(LoopMicros, 100)
+		l.Add(LoopNanos, 100_000)
 		now += 100 * time.Millisecond
 		s.Sample(now)
 	}
