@@ -41,7 +41,7 @@ const (
 
 var layers = []layer{
 	{programs, []string{benchmarks, serving, language, durability, keyspace, values, encodings, foundations},
-		"a program puts packages together and is imported by none"},
+		"a program puts packages together and is imported by none; parts of its own are below its internal folder"},
 	{benchmarks, []string{benchmarks, serving, foundations},
 		"a benchmark sees the server as its users do: through a client, or embedded"},
 	{serving, []string{serving, language, durability, keyspace, values, encodings, foundations},
@@ -92,6 +92,8 @@ func forbidden(from, to string) string {
 	}
 	l := layers[i]
 	switch target := layerOf(to); {
+	case target == programs && ownPart(from, to):
+		return ""
 	case target == "":
 		return "the folder imported belongs to no layer: give it a place in internal/lint/layers.go"
 	case !slices.Contains(l.below, target):
@@ -102,6 +104,12 @@ func forbidden(from, to string) string {
 		return "a service is used by the server and does not know it"
 	}
 	return ""
+}
+
+// ownPart reports whether to is a part of the program that from is or belongs to: below cmd/<program>/internal.
+func ownPart(from, to string) bool {
+	program, _, _ := strings.Cut(strings.TrimPrefix(from, programs+"/"), "/")
+	return strings.HasPrefix(to, programs+"/"+program+"/internal/")
 }
 
 // testOnly are packages that exist for tests.
@@ -122,9 +130,11 @@ func mayTest(pkg string) bool {
 var homes = map[string][]string{
 	"github.com/panjf2000/gnet":         {"server"},
 	"github.com/tidwall/redcon":         {"internal/resp"},
-	"github.com/redis/go-redis":         {"bench", "cmd/pulse-bench"},
+	"github.com/redis/go-redis":         {"bench", "cmd/pulse-bench", "cmd/streampulse"},
 	"github.com/google/btree":           {"store"},
 	"github.com/anishathalye/porcupine": {},
+	"gocloud.dev":                       {"cmd/streampulse"},
+	"golang.org/x/image":                {"cmd/streampulse"},
 	"golang.org/x/sys":                  {"server", "persistence", "internal", "cmd", "store", "bench"},
 }
 

@@ -78,6 +78,11 @@ func TestImports(t *testing.T) {
 		ok       bool
 	}{
 		{"cmd/pulse-server", "server", true},
+		{"cmd/streampulse", "cmd/streampulse/internal/jobs", true},
+		{"cmd/streampulse/internal/worker", "cmd/streampulse/internal/jobs", true},
+		{"cmd/streampulse/internal/worker", "cmd/streampulse", false},
+		{"cmd/pulse-server", "cmd/streampulse/internal/jobs", false},
+		{"server", "cmd/streampulse/internal/jobs", false},
 		{"server", "commands", true},
 		{"server", "persistence/aof", true},
 		{"server", "server/pubsub", true},
@@ -142,6 +147,8 @@ func TestForeignImports(t *testing.T) {
 		{"store", "github.com/google/btree", true},
 		{"bench/profile", "github.com/redis/go-redis/v9", true},
 		{"server", "github.com/redis/go-redis/v9", false},
+		{"cmd/streampulse/internal/blobs", "gocloud.dev/blob", true},
+		{"bench/profile", "gocloud.dev/blob", false},
 		{"store", "github.com/anishathalye/porcupine", false},
 		{"store/listpack", "encoding/binary", true},
 		{"store/listpack", "example.org/x/y", false},
