@@ -2,7 +2,7 @@
 GO ?= go
 FUZZTIME ?= 15s
 
-.PHONY: all build check test race oracle compat crash fuzz bench clean
+.PHONY: all build check test race oracle compat crash fuzz bench report clean
 
 all: check test
 
@@ -60,6 +60,13 @@ bench:
 	@command -v redis-server >/dev/null || { echo 'make bench needs redis-server on PATH'; exit 1; }
 	$(GO) build -o bin/pulse-server ./cmd/pulse-server
 	$(GO) run ./cmd/pulse-bench --spawn --server-a bin/pulse-server $(BENCH)
+
+# The patterns beside redis-server, and memory, kept as a page with charts in bench/results; ten minutes, on a machine with nothing else to do.
+REPORT ?= --suite patterns,patterns-open,memory --rounds 3 --duration 1s --memory-keys 1000000
+report:
+	@command -v redis-server >/dev/null || { echo 'make report needs redis-server on PATH'; exit 1; }
+	$(GO) build -o bin/ ./cmd/pulse-server ./cmd/pulse-bench
+	bin/pulse-bench --spawn --server-a bin/pulse-server $(REPORT) --results bench/results
 
 clean:
 	rm -rf bin bench/out

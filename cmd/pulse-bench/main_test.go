@@ -49,7 +49,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Skip("no redis-server on PATH")
 	}
 	file := filepath.Join(t.TempDir(), "r.json")
-	args := "--spawn --server-a redis-server --suite throughput,nopipe,handoff,patterns,patterns-open --warm-up 2ms --rounds 2 --requests 400 --duration 20ms --keys 1000 --clients 4 --json " + file
+	args := "--spawn --server-a redis-server --suite throughput,nopipe,handoff,patterns --warm-up 2ms --rounds 2 --requests 400 --duration 20ms --keys 1000 --clients 4 --json " + file
 	var out strings.Builder
 	if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
 		t.Fatal(err)
@@ -62,12 +62,61 @@ func TestEndToEnd(t *testing.T) {
 	if err := json.Unmarshal(b, &rep); err != nil {
 		t.Fatal(err)
 	}
-	if want := len(load.Workloads) + len(nopipeWorkloads) + 1 + 2*len(load.Patterns); len(rep.Rows) != want {
+	if want := len(load.Workloads) + len(nopipeWorkloads) + 1 + len(load.Patterns); len(rep.Rows) != want {
 		t.Errorf("%d rows, want %d:\n%s", len(rep.Rows), want, out.String())
 	}
 	for _, row := range rep.Rows {
 		if len(row.Sides) != 2 || len(row.Sides[1].Rounds) != 2 || row.Ratio == nil || row.Sides[0].Median.P50 <= 0 {
 			t.Errorf("%s %s: %+v", row.Suite, row.Name, row)
+		}
+	}
+}
+
+// Both servers are offered the same: half of what the slower one did at saturation, which suite patterns or a round for the purpose tells.
+func TestPatternsAtARate(t *testing.T) {
+	if !spawn.Have("redis-server") {
+		t.Skip("no redis-server on PATH")
+	}
+	dir := t.TempDir()
+	for suites, want := range map[string]int{"patterns,patterns-open": 6, "patterns-open": 3, "patterns-open --rate 300": 3} {
+		file := filepath.Join(dir, "r.json")
+		args := "--spawn --server-a redis-server --rounds 2 --duration 20ms --warm-up 5ms --keys 1000 --clients 4 --users 50 --payload 100" +
+			" --only ratelimit-bucket,lock,profile --json " + file + " --html " + filepath.Join(dir, "r.html") + " --suite " + suites
+		var out strings.Builder
+		if err := run(t.Context(), strings.Fields(args), &out, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		rep, err := readReport(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rep.Rows) != want {
+			t.Fatalf("%s: %d rows, want %d", suites, len(rep.Rows), want)
+		}
+		for _, row := range rep.Rows {
+			m := row.Sides[1].Median
+			if len(row.Sides) != 2 || len(row.Sides[1].Rounds) != 2 || m.P50 <= 0 || runtime.GOOS == "linux" && m.RSS < 1<<20 || row.Does == "" {
+				t.Errorf("%s %s: %+v", row.Suite, row.Name, row)
+			}
+			if row.Name == "profile" && row.Sizes != "50 users, 100 B of payload" {
+				t.Errorf("sizes %q", row.Sizes)
+			}
+			if row.Suite != openSuite {
+				continue
+			}
+			offered := row.Offered
+			if want == 6 {
+				at := rep.rows(patternsSuite)[slices.IndexFunc(rep.rows(patternsSuite), func(r *Row) bool { return r.Name == row.Name })]
+				offered = 0.5 * min(at.Sides[0].Median.Value, at.Sides[1].Median.Value)
+			} else if strings.HasSuffix(suites, "300") {
+				offered = 300
+			}
+			if row.Offered < 1 || !near(row.Offered, offered) || !row.LowerIsBetter || m.Value <= 0 {
+				t.Errorf("%s: offered %v, want %v; %+v", row.Name, row.Offered, offered, m)
+			}
+		}
+		if page, err := os.ReadFile(filepath.Join(dir, "r.html")); err != nil || !strings.Contains(string(page), "ratelimit-bucket") {
+			t.Errorf("no page, %v", err)
 		}
 	}
 }
