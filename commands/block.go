@@ -28,7 +28,8 @@ type blockedCall struct {
 	wait   *Wait
 	timer  clock.Timer // set under the locks of the keys
 	// end says what a revoked wait ends with; the first to set it wins.
-	end atomic.Int32
+	end     atomic.Int32
+	account *Account // of the client
 
 	// How the command went, for the statistics: written before the reply is delivered, read after.
 	took   time.Duration
@@ -57,6 +58,7 @@ func (t *Table) enqueue(c *Conn, k *Call) {
 	}
 	b := &blockedCall{table: t, conn: c, spec: k.Spec, args: cloneArgs(args), db: k.Tx.DB(), proto: k.Proto(), wait: k.wait}
 	b.waiter.Owner = b
+	b.account = c.account
 	for _, key := range k.wait.Keys {
 		k.Tx.Enqueue(key, &b.waiter)
 	}
@@ -151,6 +153,14 @@ func (b *blockedCall) serve(tx *store.Tx, key []byte, next *[]store.Key) (more b
 	}
 	if !b.waiter.Claim() {
 		tx.Unlock()
+		return true
+	}
+	if err := b.refusal(); err != nil {
+		b.failed = err
+		b.leave(tx)
+		tx.Unlock()
+		b.stopTimer()
+		b.conn.Env.Deliver(tx, b.conn, encode(b.proto, func(w *resp.Writer) { w.Error(err.Error()) }))
 		return true
 	}
 	var reply resp.Writer

@@ -337,7 +337,7 @@ func killFilter(c *Call) (f clientFilter, err error) {
 		case a.IsWith("LADDR", 1):
 			f.laddr = string(a.Next())
 		case a.IsWith("USER", 1):
-			if f.user = string(a.Next()); f.user != "default" {
+			if f.user = string(a.Next()); c.Env.Users().RightsOf([]byte(f.user)) == nil {
 				a.Fail(errNoUser(f.user))
 			}
 		case a.IsWith("SKIPME", 1):

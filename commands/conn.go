@@ -33,6 +33,7 @@ type Conn struct {
 
 	Authenticated bool
 	User          string
+	account       *Account // of User; nil may do everything
 	Name          string
 	LibName       string
 	LibVer        string

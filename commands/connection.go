@@ -60,21 +60,26 @@ func auth(c *Call) error {
 		return ErrSyntax
 	case len(c.Args) == 3:
 		user, password = c.Args[1], c.Args[2]
-	case !c.Env.PasswordSet():
+	case !c.Env.Users().DefaultPassword():
 		return ErrNoPassword
 	}
-	if err := c.Env.CheckPassword(user, password); err != nil {
+	if err := c.login(user, password); err != nil {
 		return err
 	}
-	c.Conn.authenticated(user)
 	c.OK()
 	return nil
 }
 
-// authenticated makes the connection that of a user.
-func (c *Conn) authenticated(user []byte) {
-	c.Authenticated = true
-	c.User = string(user)
+// login makes the connection that of a user, if the password is right.
+func (c *Call) login(user, password []byte) error {
+	a := c.Env.Users().Login(user, password)
+	if a == nil {
+		c.failedLogin(user)
+		return ErrWrongPass
+	}
+	c.Conn.Authenticated = true
+	c.Conn.As(a)
+	return nil
 }
 
 func hello(c *Call) error {
@@ -103,12 +108,11 @@ func hello(c *Call) error {
 	}
 	conn := c.Conn
 	if user != nil {
-		if err := c.Env.CheckPassword(user, password); err != nil {
+		if err := c.login(user, password); err != nil {
 			return err
 		}
-		conn.authenticated(user)
 	}
-	if !conn.Authenticated {
+	if !conn.Authenticated && c.Env.Users().MustLogin() {
 		return ErrHelloNoAuth
 	}
 	if name != nil {
@@ -164,8 +168,8 @@ func reset(c *Call) error {
 	conn.reset()
 	conn.DB = 0
 	conn.Name = ""
-	conn.User = "default"
-	conn.Authenticated = !c.Env.PasswordSet()
+	conn.As(c.Env.Users().DefaultUser())
+	conn.Authenticated = !c.Env.Users().MustLogin()
 	conn.NoEvict, conn.NoTouch = false, false
 	conn.reply = replyOn
 	c.pushes = true // the reply is not held back by the mode that just ended

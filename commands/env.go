@@ -20,10 +20,8 @@ type Env interface {
 	// MaxBulk is proto-max-bulk-len in bytes: the longest string.
 	MaxBulk() int64
 
-	// CheckPassword verifies AUTH and HELLO AUTH and returns the error to reply.
-	CheckPassword(user, password []byte) error
-	// PasswordSet reports whether clients have to authenticate.
-	PasswordSet() bool
+	// Users is who may connect, and what each of them may do.
+	Users() Users
 
 	// Scripts is the interpreter.
 	Scripts() Scripts

@@ -24,8 +24,8 @@ func gateArity(_ *Conn, k *Call) error {
 }
 
 func gateAuth(c *Conn, k *Call) error {
-	if c.Authenticated || k.Spec.Flags&NoAuth != 0 {
-		return nil
+	if c.Authenticated || k.Spec.Flags&NoAuth != 0 || !c.Env.Users().MustLogin() {
+		return gateACL(c, k)
 	}
 	return ErrNoAuth
 }

@@ -80,8 +80,7 @@ func (h *harness) Clock() clock.Clock                         { return h.clock }
 func (h *harness) Store() *store.Store                        { return h.store }
 func (h *harness) Deliver(_ *store.Tx, c *Conn, reply []byte) { h.delivered[c] = reply }
 func (h *harness) MaxBulk() int64                             { return 512 << 20 }
-func (h *harness) CheckPassword(user, password []byte) error  { return nil }
-func (h *harness) PasswordSet() bool                          { return h.password }
+func (h *harness) Users() Users                               { return someUsers{h: h} }
 func (h *harness) ConfigRewrite(bool) error {
 	return Error("ERR The server is running without a config file")
 }

@@ -173,7 +173,12 @@ func (c *Conn) execQueue(k *Call, m *multi) {
 		// The commands run as one: the clock stands, waiters are served after the last.
 		call := Call{Writer: k.Writer, Tx: k.Tx, Spec: q.spec, Args: q.args, Conn: c, Env: k.Env, table: k.table, atomic: true}
 		k.Tx.Select(c.DB)
-		err := call.perform(k.Len())
+		err := c.recheck(&call)
+		if err == nil {
+			err = call.perform(k.Len())
+		} else {
+			k.Error(err.Error())
+		}
 		if err != nil {
 			c.Meter.ErrorReply(err.Error())
 		}

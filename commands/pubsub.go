@@ -1,23 +1,23 @@
 package commands
 
 var pubsubCommands = []Spec{
-	{Name: "SUBSCRIBE", Syntax: "channel [channel ...]", Arity: -2, Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
+	{Name: "SUBSCRIBE", Channels: Hears, Syntax: "channel [channel ...]", Arity: -2, Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
 		Since: "2.0.0", Complexity: "O(N) with the number of channels.", Summary: "Listens to channels.", Run: subscribe},
 	{Name: "UNSUBSCRIBE", Syntax: "[channel [channel ...]]", Arity: -1, Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
 		Since: "2.0.0", Complexity: "O(N) with the number of channels.", Summary: "Stops listening to channels, or to all.", Run: unsubscribe},
-	{Name: "PSUBSCRIBE", Syntax: "pattern [pattern ...]", Arity: -2, Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
+	{Name: "PSUBSCRIBE", Channels: HearsPatterns, Syntax: "pattern [pattern ...]", Arity: -2, Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
 		Since: "2.0.0", Complexity: "O(N) with the number of patterns.", Summary: "Listens to the channels that match patterns.", Run: psubscribe},
 	{Name: "PUNSUBSCRIBE", Syntax: "[pattern [pattern ...]]", Arity: -1, Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
 		Since: "2.0.0", Complexity: "O(N) with the number of patterns.", Summary: "Stops listening to patterns, or to all.", Run: punsubscribe},
-	{Name: "SSUBSCRIBE", Syntax: "shardchannel [shardchannel ...]", Arity: -2, Keys: []KeySpec{Range(1, -1, 1, NotKey)},
+	{Name: "SSUBSCRIBE", Channels: Hears, Syntax: "shardchannel [shardchannel ...]", Arity: -2, Keys: []KeySpec{Range(1, -1, 1, NotKey)},
 		Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
 		Since: "7.0.0", Complexity: "O(N) with the number of shard channels.", Summary: "Listens to shard channels.", Run: ssubscribe},
 	{Name: "SUNSUBSCRIBE", Syntax: "[shardchannel [shardchannel ...]]", Arity: -1, Keys: []KeySpec{Range(1, -1, 1, NotKey)},
 		Flags: PubSub | NoScript | Loading | Stale, Group: GroupPubSub,
 		Since: "7.0.0", Complexity: "O(N) with the number of shard channels.", Summary: "Stops listening to shard channels, or to all.", Run: sunsubscribe},
-	{Name: "PUBLISH", Syntax: "channel message", Arity: 3, Flags: PubSub | Loading | Stale | Fast | MayReplicate, Group: GroupPubSub,
+	{Name: "PUBLISH", Channels: Publishes, Syntax: "channel message", Arity: 3, Flags: PubSub | Loading | Stale | Fast | MayReplicate, Group: GroupPubSub,
 		Since: "2.0.0", Complexity: "O(N+M) with the subscribers of the channel and all patterns.", Summary: "Sends a message to a channel.", Run: publish},
-	{Name: "SPUBLISH", Syntax: "shardchannel message", Arity: 3, Keys: First(NotKey), Flags: PubSub | Loading | Stale | Fast | MayReplicate,
+	{Name: "SPUBLISH", Channels: Publishes, Syntax: "shardchannel message", Arity: 3, Keys: First(NotKey), Flags: PubSub | Loading | Stale | Fast | MayReplicate,
 		Group: GroupPubSub, Since: "7.0.0", Complexity: "O(N) with the subscribers of the channel.", Summary: "Sends a message to a shard channel.", Run: spublish},
 	{Name: "PUBSUB", Arity: -2, Group: GroupPubSub, Since: "2.8.0", Complexity: "Depends on the subcommand.",
 		Summary: "Commands about subscriptions.", Sub: []Spec{

@@ -276,6 +276,9 @@ func (r *scriptRun) resolve(args [][]byte) (*Spec, error) {
 	if s.Flags&NoScript != 0 {
 		return s, ErrScriptForbidden
 	}
+	if err := c.Conn.checkScript(c, s, args); err != nil {
+		return s, err
+	}
 	if r.readOnly && s.Flags&(Write|MayReplicate) != 0 {
 		return s, ErrScriptReadOnly
 	}

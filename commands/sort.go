@@ -93,15 +93,21 @@ func sortStrays(args [][]byte) (strays bool) {
 	return strays
 }
 
-func (q *sortQuery) parse(args [][]byte, mayStore bool) (err error) {
+func (q *sortQuery) parse(args [][]byte, mayStore bool, readsAll func() bool) (err error) {
 	q.limit = -1
 	sortWords(args, mayStore, func(word string, at int) bool {
 		switch word {
 		case "BY":
 			p := newSortPattern(args[at])
+			if !p.constant && !p.self && !readsAll() {
+				err = ErrSortBy
+			}
 			// Once sorting is off it stays off, as in Redis.
 			q.by, q.unsorted = &p, q.unsorted || p.constant || p.self
 		case "GET":
+			if !readsAll() {
+				err = ErrSortGet
+			}
 			q.gets = append(q.gets, newSortPattern(args[at]))
 		case "LIMIT":
 			a := Args{v: args, i: at}
@@ -184,7 +190,7 @@ func (l *sortLookup) follow(p *sortPattern, elem []byte) (val []byte, ok bool) {
 
 func sortElements(c *Call, mayStore bool) error {
 	var q sortQuery
-	if err := q.parse(c.Args, mayStore); err != nil {
+	if err := q.parse(c.Args, mayStore, c.mayReadAll); err != nil {
 		return err
 	}
 	src, err := sortSourceAt(c.Tx, c.Args[1])

@@ -116,6 +116,7 @@ type Spec struct {
 	Endless func(c *Call) bool
 	// Scope returns Exclusive if a request inside a transaction needs the world to stand still, else 0; nil: never.
 	Scope      func(c *Call) Flags
+	Channels   ChannelUse // what is done with the channels that arguments name
 	Flags      Flags
 	Group      Group
 	Category   string // ACL categories instead of the group's, separated by spaces

@@ -50,6 +50,7 @@ var groups = [][]Spec{
 	commandCommands,
 	configCommands,
 	serverCommands,
+	aclCommands,
 	persistenceCommands,
 	latencyCommands,
 	memoryCommands,

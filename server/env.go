@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/hex"
 	"io"
 	"time"
@@ -26,20 +25,6 @@ func (s *Server) MaxBulk() int64 { return s.vars.maxBulk.Load() }
 
 // Version implements commands.Insight.
 func (s *Server) Version() string { return Version }
-
-// CheckPassword implements commands.Env: the only user is "default", whose password is requirepass. Its time does not
-// depend on where the passwords differ.
-func (s *Server) CheckPassword(user, password []byte) error {
-	want := s.vars.requirePass.Load()
-	same := subtle.ConstantTimeCompare([]byte(want), password) == 1
-	if string(user) != "default" || want != "" && !same {
-		return commands.ErrWrongPass
-	}
-	return nil
-}
-
-// PasswordSet reports whether clients must authenticate.
-func (s *Server) PasswordSet() bool { return s.vars.requirePass.Load() != "" }
 
 // ConfigResetStat implements commands.Config.
 func (s *Server) ConfigResetStat() {

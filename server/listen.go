@@ -173,7 +173,7 @@ func (s *Server) admit(nc net.Conn) {
 
 // protects reports whether protected mode turns away a client with that address.
 func (s *Server) protects(from net.Addr) bool {
-	if !s.vars.protectedMode.Load() || s.vars.requirePass.Load() != "" {
+	if !s.vars.protectedMode.Load() || s.users.DefaultPassword() {
 		return false
 	}
 	a, ok := from.(*net.TCPAddr)

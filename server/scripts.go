@@ -260,9 +260,9 @@ type caller struct {
 // Call implements scripting.Caller.
 func (c caller) Call(args [][]byte, proto int) []byte { return c.run.Call(args, proto) }
 
-// Allowed implements scripting.Caller: there is one user, who may do everything.
+// Allowed implements scripting.Caller.
 func (c caller) Allowed(args [][]byte) (allowed, known bool) {
-	return true, c.srv.table.Lookup(args[0]) != nil
+	return c.srv.table.MayRun(c.run.Conn, args)
 }
 
 // Failed implements scripting.Caller.

@@ -36,6 +36,7 @@ import (
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/internal/clock"
 	"github.com/streampulse/pulse/internal/vfs"
+	"github.com/streampulse/pulse/server/acl"
 	"github.com/streampulse/pulse/server/config"
 	"github.com/streampulse/pulse/server/log"
 	"github.com/streampulse/pulse/server/pubsub"
@@ -83,6 +84,7 @@ type Server struct {
 	table  *commands.Table
 	stats  *stats.Stats
 	pubsub *pubsub.Registry
+	users  *acl.Users
 	runID  string
 	replID atomic.Pointer[string]
 	start  time.Duration // monotonic
@@ -115,7 +117,6 @@ type Server struct {
 type vars struct {
 	maxClients, timeout, maxBulk, queryLimit, tcpKeepalive, busyReply *config.IntVar
 	protectedMode                                                     *config.BoolVar
-	requirePass                                                       *config.StringVar
 	outputLimits                                                      config.Var[config.OutputLimits]
 }
 
@@ -149,6 +150,10 @@ func Open(o Options) (*Server, error) {
 	s.table = commands.New(s.store)
 	s.stats = stats.New(s.table.Len())
 	s.pubsub = pubsub.New()
+	if err := s.readUsers(); err != nil {
+		s.store.Close()
+		return nil, err
+	}
 	s.initLatency()
 	s.initNotify()
 	s.initMemory()
@@ -288,7 +293,7 @@ func (s *Server) readConfig() {
 		maxClients: c.Int("maxclients"), timeout: c.Int("timeout"), maxBulk: c.Int("proto-max-bulk-len"),
 		queryLimit: c.Int("client-query-buffer-limit"), tcpKeepalive: c.Int("tcp-keepalive"),
 		busyReply:     c.Int("busy-reply-threshold"),
-		protectedMode: c.Bool("protected-mode"), requirePass: c.String("requirepass"), outputLimits: c.OutputLimits(),
+		protectedMode: c.Bool("protected-mode"), outputLimits: c.OutputLimits(),
 	}
 	limits := map[string]func(l *store.Limits, n int){
 		"hash-max-listpack-entries": func(l *store.Limits, n int) { l.HashMaxListpackEntries = n },
@@ -334,7 +339,7 @@ func (s *Server) readConfig() {
 	for _, name := range c.Inert() {
 		s.log.Warningf("The parameter '%s' has no effect yet", name)
 	}
-	for _, name := range []string{"user", "rename-command", "loadmodule"} {
+	for _, name := range []string{"rename-command", "loadmodule"} {
 		if len(c.Directives(name)) > 0 {
 			s.log.Warningf("The directive '%s' has no effect yet", name)
 		}

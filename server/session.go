@@ -69,10 +69,10 @@ func newSession(srv *Server, nc net.Conn) *session {
 	s := &session{srv: srv}
 	c := &s.conn
 	c.Env, c.Session = srv, s
-	c.User = "default"
+	c.As(srv.users.DefaultUser())
 	c.Created = srv.clock.Mono()
 	c.LastActive = c.Created
-	c.Authenticated = srv.vars.requirePass.Load() == ""
+	c.Authenticated = !srv.users.MustLogin()
 	c.Addr, c.LAddr = nc.RemoteAddr().String(), nc.LocalAddr().String()
 	if _, unix := nc.(*net.UnixConn); unix {
 		c.Unix = true

@@ -73,9 +73,9 @@ var clientParams = []Param{
 	memory("proto-max-bulk-len", 512*mib, mib, maxInt64, 0),
 	percentMemory("maxmemory-clients", Inert),
 	text("requirepass", "", Sensitive|EmptyIsNone),
-	text("aclfile", "", Immutable|Inert),
-	enum("acl-pubsub-default", "resetchannels", Inert, "allchannels", "resetchannels"),
-	integer("acllog-max-len", 128, 0, maxInt64, Inert),
+	text("aclfile", "", Immutable),
+	enum("acl-pubsub-default", "resetchannels", 0, "allchannels", "resetchannels"),
+	integer("acllog-max-len", 128, 0, maxInt64, 0),
 	integer("tracking-table-max-keys", 1000000, 0, maxInt64, Inert),
 }
 
