@@ -28,6 +28,13 @@ var clientCommands = []Spec{
 			{Name: "SETINFO", Syntax: "<LIB-NAME libname | LIB-VER libver>", Arity: 4, Flags: NoScript | Loading | Stale, Since: "7.2.0",
 				Complexity: "O(1)", Summary: "Tells which library the client is made with.",
 				Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}, Run: clientSetinfo},
+			{Name: "TRACKING", Syntax: "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+				Arity: -3, Flags: NoScript | Loading | Stale, Since: "6.0.0", Complexity: "O(1). Some options may introduce additional complexity.",
+				Summary: "Has the server tell when keys change that the client may have cached.", Run: clientTracking},
+			{Name: "CACHING", Syntax: "<YES | NO>", Arity: 3, Flags: NoScript | Loading | Stale, Since: "6.0.0", Complexity: "O(1)",
+				Summary: "Says whether the keys of the next command are tracked.", Run: clientCaching},
+			{Name: "TRACKINGINFO", Arity: 2, Flags: NoScript | Loading | Stale, Since: "6.2.0", Complexity: "O(1)",
+				Summary: "Returns how the connection tracks.", Run: clientTrackinginfo},
 			{Name: "GETREDIR", Arity: 2, Flags: NoScript | Loading | Stale, Since: "6.0.0", Complexity: "O(1)",
 				Summary: "Returns the connection that gets the invalidations of this one.", Run: clientGetredir},
 			{Name: "KILL", Syntax: "<ip:port | <ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR ip:port | LADDR ip:port | SKIPME <YES | NO> | MAXAGE maxage> ...>",
@@ -96,12 +103,6 @@ func clientSetinfo(c *Call) error {
 	}
 	*field = string(c.Args[3])
 	c.OK()
-	return nil
-}
-
-// clientGetredir answers for a connection without tracking.
-func clientGetredir(c *Call) error {
-	c.Int(-1)
 	return nil
 }
 
@@ -401,7 +402,7 @@ func appendClient(b []byte, c *Call, o *Conn) []byte {
 	l.str("events", "r")
 	l.str("cmd", cmd)
 	l.str("user", o.User)
-	l.num("redir", -1)
+	l.num("redir", o.Tracking.redirection())
 	l.num("resp", int64(o.Out.Proto()))
 	l.str("lib-name", o.LibName)
 	l.str("lib-ver", o.LibVer)
@@ -439,7 +440,8 @@ func clientFlags(o *Conn) string {
 		on     bool
 		letter byte
 	}{
-		{o.Subscriber(), 'P'}, {o.InMulti(), 'x'}, {o.Blocked(), 'b'}, {o.watch.Dirty(), 'd'},
+		{o.Subscriber(), 'P'}, {o.InMulti(), 'x'}, {o.Blocked(), 'b'},
+		{o.Tracking.On, 't'}, {o.Tracking.Broken, 'R'}, {o.Tracking.Broadcast, 'B'}, {o.watch.Dirty(), 'd'},
 		{o.Closing, 'c'}, {o.Unix, 'U'}, {o.NoEvict, 'e'}, {o.NoTouch, 'T'},
 	} {
 		if f.on {

@@ -48,6 +48,7 @@ type Conn struct {
 	Subs, PSubs, SSubs int
 	NoEvict            bool
 	NoTouch            bool
+	Tracking           ClientTracking
 	reply              replyMode
 
 	// Closing makes the session close once Out is written.

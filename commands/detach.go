@@ -29,6 +29,7 @@ func (t *Table) detach(c *Conn, k *Call, mode replyMode) {
 		if mode != replyOn {
 			w.Truncate(0)
 		}
+		c.endCaching(spec)
 		w.Raw(c.after)
 		c.after = c.after[:0]
 		return w.Bytes()

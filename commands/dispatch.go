@@ -55,6 +55,9 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	if mode != replyOn && (mode != replyOff || c.reply != replyOn) && !k.pushes {
 		w.Truncate(mark)
 	}
+	if c.Tracking.caching {
+		c.endCaching(spec)
+	}
 	if len(c.after) > 0 {
 		w.Raw(c.after)
 		c.after = c.after[:0]
@@ -85,7 +88,7 @@ func (t *Table) reject(c *Conn, spec *Spec, err error) {
 func (t *Table) run(c *Conn, k *Call) error {
 	spec, tx := k.Spec, k.Tx
 	c.Tied = c.Tied || spec.tied
-	tx.NoTouch = c.NoTouch
+	tx.NoTouch, tx.By = c.NoTouch, c.ID
 	tx.BeginAt(c.DB, c.now())
 	mark := k.Len()
 	var err error
@@ -134,6 +137,9 @@ func (k *Call) perform(mark int) error {
 	err := k.Spec.Run(k)
 	if k.Tx.Changes() != changes {
 		k.feed()
+	}
+	if k.Conn != nil && k.Conn.Tracking.reads && k.Spec.Flags&(ReadOnly|OwnLocks) == ReadOnly {
+		k.trackRead()
 	}
 	if err != nil && err != errBlocked {
 		k.Truncate(mark)

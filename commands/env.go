@@ -28,6 +28,7 @@ type Env interface {
 
 	Config
 	Clients
+	Tracking
 	Broker
 	Insight
 	Persistence

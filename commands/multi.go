@@ -96,6 +96,7 @@ func (c *Conn) reset() {
 	c.multi = multi{}
 	c.Tx.BeginAt(c.DB, c.now())
 	c.unwatch(c.Tx)
+	c.untrack()
 	unsubscribeAll(c)
 }
 

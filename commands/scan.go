@@ -176,6 +176,7 @@ func flushdb(c *Call) error {
 		return err
 	}
 	c.Tx.Flush(c.Tx.DB())
+	c.Tx.Flushed()
 	c.OK()
 	return nil
 }
@@ -187,6 +188,7 @@ func flushall(c *Call) error {
 	for db := range c.Tx.Store().Databases() {
 		c.Tx.Flush(db)
 	}
+	c.Tx.Flushed()
 	c.OK()
 	return nil
 }

@@ -61,6 +61,7 @@ func (s *session) depart() {
 		l.gate.Enter()
 		reply := f(commands.Lane{Gate: l.gate, Tx: l.tx, Meter: &l.meter})
 		l.gate.Leave()
+		s.srv.tracking.Broadcast()
 		d.lane <- l
 		s.comeBack(note{kind: noteReply, bytes: reply})
 	}()
@@ -69,7 +70,7 @@ func (s *session) depart() {
 // comeBack gives the session back to its owner.
 func (s *session) comeBack(n note) {
 	s.back.Store(true)
-	s.box.put(n)
+	s.box.putFirst(n)
 	// Even if there are notes already: what they knocked for was to no avail.
 	(*s.owner.Load()).knock(s)
 }

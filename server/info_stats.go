@@ -41,8 +41,11 @@ func (r *infoReport) stats() {
 	r.zeros("latest_fork_usec")
 	r.counter(stats.TotalForks)
 	r.zeros("migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
-		"active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time",
-		"tracking_total_keys", "tracking_total_items", "tracking_total_prefixes")
+		"active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time")
+	_, keys, items, prefixes := r.s.tracking.Stats()
+	r.field("tracking_total_keys", keys)
+	r.field("tracking_total_items", items)
+	r.field("tracking_total_prefixes", prefixes)
 	r.counter(stats.UnexpectedErrors, stats.ErrorReplies)
 	r.field("dump_payload_sanitizations", r.s.store.Payloads())
 	r.counter(stats.Reads, stats.Writes)

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/streampulse/pulse/server/pubsub"
+	"github.com/streampulse/pulse/server/tracking"
 )
 
 // note is something that others want a session's owner to do.
@@ -11,17 +13,23 @@ type note struct {
 	kind  noteKind
 	bytes []byte // of noteReply
 	push  *pubsub.Message
+
+	keys       *tracking.Message // of noteInvalidate
+	redirected bool              // of noteInvalidate: they are another client's
+	redirect   int64             // of noteRedirection: the client that is gone
 }
 
 type noteKind uint8
 
 const (
-	noteReply   noteKind = iota // the reply of a command that waited; input goes on
-	notePush                    // a message of a publisher
-	noteResume                  // a pause is over
-	noteClose                   // after what is already answered
-	noteDurable                 // replies that wait for the disk may be due
-	noteIdle                    // look whether the client has been idle for too long
+	noteReply       noteKind = iota // the reply of a command that waited; input goes on
+	notePush                        // a message of a publisher
+	noteInvalidate                  // keys that the client may have cached have changed
+	noteRedirection                 // who was to be told that is gone
+	noteResume                      // a pause is over
+	noteClose                       // after what is already answered
+	noteDurable                     // replies that wait for the disk may be due
+	noteIdle                        // look whether the client has been idle for too long
 )
 
 // mailbox holds notes in the order they came.
@@ -40,6 +48,15 @@ func (m *mailbox) put(n note) (first bool) {
 	}
 	m.notes = append(m.notes, n)
 	return len(m.notes) == 1
+}
+
+// putFirst is put, but n comes before what is there: a reply that was made before others could do what led to those notes.
+func (m *mailbox) putFirst(n note) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.shut {
+		m.notes = slices.Insert(m.notes, 0, n)
+	}
 }
 
 func (m *mailbox) take() []note {

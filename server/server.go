@@ -37,6 +37,7 @@ import (
 	"github.com/streampulse/pulse/internal/clock"
 	"github.com/streampulse/pulse/internal/vfs"
 	"github.com/streampulse/pulse/server/acl"
+	"github.com/streampulse/pulse/server/tracking"
 	"github.com/streampulse/pulse/server/config"
 	"github.com/streampulse/pulse/server/log"
 	"github.com/streampulse/pulse/server/pubsub"
@@ -92,6 +93,7 @@ type Server struct {
 	loops     *loops
 	listeners listeners
 	clients   clients
+	tracking  *tracking.Table
 	lanes     lanes
 	pause     pause
 	detached  detached
@@ -144,8 +146,13 @@ func Open(o Options) (*Server, error) {
 		stop: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.ChangeReplicationID()
+	if err := s.checkDirectives(); err != nil {
+		s.store.Close()
+		return nil, err
+	}
 	s.store = store.New(store.Options{
 		Databases: int(s.cfg.Int("databases").Load()), Shards: o.Shards, Clock: o.Clock, Seed: o.Seed,
+	s.initTracking()
 	})
 	s.table = commands.New(s.store)
 	s.stats = stats.New(s.table.Len())
@@ -336,34 +343,6 @@ func (s *Server) readConfig() {
 			s.log.SetLevel(l)
 		}
 	})
-	for _, name := range c.Inert() {
-		s.log.Warningf("The parameter '%s' has no effect yet", name)
-	}
-	for _, name := range []string{"rename-command", "loadmodule"} {
-		if len(c.Directives(name)) > 0 {
-			s.log.Warningf("The directive '%s' has no effect yet", name)
-		}
-	}
-}
-
-// fdReserve is how many descriptors are kept for things other than clients, as in Redis.
-const fdReserve = 32
-
-// fitDescriptors lowers maxclients to what the limit of open files allows. (The runtime has raised the soft limit to the
-// hard one.)
-func (s *Server) fitDescriptors() {
-	var lim unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil {
-		return
-	}
-	want := s.vars.maxClients.Load()
-	if lim.Cur > math.MaxInt32 || want+fdReserve <= int64(lim.Cur) {
-		return
-	}
-	fits := max(int64(lim.Cur)-fdReserve, 1)
-	s.log.Warningf("You requested maxclients of %d requiring at least %d max file descriptors.", want, want+fdReserve)
-	s.log.Warningf("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'.", lim.Cur, fits)
-	_ = s.cfg.Override("maxclients", strconv.FormatInt(fits, 10)) // within the bounds of the parameter
 }
 
 func pid() int { return os.Getpid() }

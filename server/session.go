@@ -22,10 +22,11 @@ type session struct {
 	in   []byte // input; what lies before at is used
 	at   int
 
-	box   mailbox               // anybody's
-	subs  *pubsub.Client        // nil until it subscribes (broker.go)
-	owner atomic.Pointer[owner] // from loop to loop, and from a loop to a stream for good
-	work  time.Duration         // spent on it by its loop since the loop shed work last
+	box     mailbox               // anybody's
+	subs    *pubsub.Client        // nil until it subscribes (broker.go)
+	tracked *tracked              // nil until it tracks (tracked.go)
+	owner   atomic.Pointer[owner] // from loop to loop, and from a loop to a stream for good
+	work    time.Duration         // spent on it by its loop since the loop shed work last
 
 	charged int64 // bytes of its buffers, as the server knows them
 
@@ -122,6 +123,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		more = s.process(l, input)
 	}
 	out = c.Out.Bytes()
+	s.srv.tracking.Broadcast()
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
 	l.session = nil
@@ -155,6 +157,10 @@ func (s *session) do(n note) {
 		s.conn.Tied = true
 		s.conn.Out.Raw(n.push.Bytes(s.conn.Out.Proto()))
 	case noteResume:
+	case noteInvalidate:
+		s.invalidate(n.keys, n.redirected)
+	case noteRedirection:
+		s.redirectionBroken(n.redirect)
 		s.paused = false
 	case noteClose:
 		s.conn.Closing, s.killed = true, true

@@ -418,6 +418,7 @@ func (p *files) reload(l commands.Lane, how commands.Reload) error {
 		s.scripts.FlushLibraries()
 		l.Tx.Begin(0)
 		l.Tx.LockAll()
+		l.Tx.Flushed()
 		for n := range s.store.Databases() {
 			l.Tx.Flush(n)
 		}

@@ -241,6 +241,7 @@ func (v *evictor) run() {
 			r = b.tx.makeRoom(o, backgroundSlice)
 		}
 		b.gate.Leave()
+		v.s.settleTracker()
 		v.s.serve(b.tx.ready)
 		v.mark(r != roomEnough)
 		b.Lock()
@@ -444,6 +445,7 @@ func (tx *Tx) evict(n int, e *entry) {
 	name := db.nameFor(e)
 	tx.feedDeletion(keyOf(e.b))
 	tx.Tell(OnEvicted, "evicted", keyOf(e.b))
+	tx.invalidate(keyOf(e.b))
 	tx.drop(e)
 	tx.notify(db, name)
 	v.evicted.Add(1)

@@ -243,6 +243,7 @@ func (x *expirer) tidy() bool {
 // waited for them.
 func (x *expirer) sweepShard(i int) {
 	x.sweepLocked(i)
+	x.s.settleTracker()
 	if len(x.ready) > 0 {
 		x.s.serve(x.ready)
 		x.ready = x.ready[:0]
@@ -326,6 +327,7 @@ func (tx *Tx) expireDue(db *database, d deadline) {
 	name := db.nameFor(&e)
 	tx.feedDeletion(keyOf(e.b))
 	tx.Tell(OnExpired, "expired", keyOf(e.b))
+	tx.invalidate(keyOf(e.b))
 	ks.dropObject(&e)
 	tx.forget(e.kind(), keyOf(e.b))
 	ks.remove(&e)

@@ -126,6 +126,9 @@ func (tx *Tx) expireFields(db *database, e *entry, limit int) (n int) {
 		e.ks.account()
 	}
 	tx.notify(db, key)
+	if t := tx.s.tracker.Load(); t != nil {
+		t.Changed([]byte(key), 0)
+	}
 	return n
 }
 

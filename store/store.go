@@ -55,6 +55,7 @@ type Store struct {
 	expirer   expirer
 	dirty     atomic.Int64 // changes of keys since it was made
 	feed      feedPointer
+	tracker   trackerPointer
 	listening listening
 	snapshot  atomic.Pointer[Snapshot] // the one under way
 	onReady   atomic.Pointer[func(keys []Key)]

@@ -60,6 +60,8 @@ type Tx struct {
 	Alone bool
 	// User is whoever works with the Tx, if a Listener cares.
 	User any
+	// By is the client whose command is run, for a Tracker; 0: nobody's.
+	By int64
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
 	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
@@ -277,6 +279,7 @@ func (tx *Tx) expire(db *database, e *entry) {
 	name := db.nameFor(e)
 	tx.feedDeletion(keyOf(e.b))
 	tx.Tell(OnExpired, "expired", keyOf(e.b))
+	tx.invalidate(keyOf(e.b))
 	tx.drop(e)
 	tx.notify(db, name)
 }
@@ -305,6 +308,9 @@ func (tx *Tx) Modified(key []byte, n int) {
 	db := tx.database(h)
 	if db.watched != nil || db.waiting != nil {
 		tx.notify(db, string(key))
+	}
+	if t := tx.s.tracker.Load(); t != nil {
+		t.Changed(key, tx.By)
 	}
 }
 

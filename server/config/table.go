@@ -76,7 +76,7 @@ var clientParams = []Param{
 	text("aclfile", "", Immutable),
 	enum("acl-pubsub-default", "resetchannels", 0, "allchannels", "resetchannels"),
 	integer("acllog-max-len", 128, 0, maxInt64, 0),
-	integer("tracking-table-max-keys", 1000000, 0, maxInt64, Inert),
+	integer("tracking-table-max-keys", 1000000, 0, maxInt64, 0),
 }
 
 var memoryParams = []Param{
