@@ -69,6 +69,7 @@ func run(ctx context.Context, args []string, env func(string) string, stderr io.
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	redis.SetLogger(clientLog{log})
 	if err := serve(ctx, set, log); err != nil {
 		log.Error("streampulse ends", "err", err)
 		return 1
@@ -155,8 +156,15 @@ func connect(addr string) (*redis.Client, error) {
 	}
 	o.ClientName = "streampulse"
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = time.Second, 3*time.Second, 3*time.Second
-	o.MaxRetries = 1
+	o.MaxRetries, o.DialerRetries = 1, 1
 	o.PoolSize = 100
 	o.ContextTimeoutEnabled = true
 	return redis.NewClient(o), nil
+}
+
+// clientLog is what the client tells beside the errors that it returns.
+type clientLog struct{ log *slog.Logger }
+
+func (l clientLog) Printf(_ context.Context, format string, args ...any) {
+	l.log.Debug("client", "says", fmt.Sprintf(format, args...))
 }

@@ -41,7 +41,7 @@ const (
 
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second // of a whole request, an upload included
-	writeTimeout      = 40 * time.Second // from the end of a request's head to that of the reply; live streams set their own
+	replyTimeout      = 10 * time.Second // of a reply, when the request has been read; live streams have a limit for each event
 	idleTimeout       = time.Minute
 	maxHeader         = 16 << 10
 	askTimeout        = 8 * time.Second // of everything that a request has the server and the database do
@@ -60,6 +60,8 @@ type Options struct {
 	Trusted   []netip.Prefix // of proxies whose X-Forwarded-For is believed
 	Hosts     []string       // that requests may be for, without ports; empty: any
 	Lease     time.Duration  // of the workers
+
+	ReadTimeout time.Duration // of a whole request, an upload included; 0: 30 s
 }
 
 // Service answers requests.
@@ -84,6 +86,9 @@ type Service struct {
 func New(o Options) (*Service, error) {
 	if o.PerMinute == 0 {
 		o.PerMinute = perMinute
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = readTimeout
 	}
 	s := &Service{
 		o: o, channel: jobs.Channel(o.Prefix), hub: newHub(), board: &board{},
@@ -190,9 +195,9 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 
 	srv := &http.Server{
 		Handler:           s.Handler(),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		ReadHeaderTimeout: min(readHeaderTimeout, s.o.ReadTimeout),
+		ReadTimeout:       s.o.ReadTimeout,
+		WriteTimeout:      s.o.ReadTimeout + replyTimeout, // it begins with the request
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
