@@ -2,6 +2,7 @@ package commands
 
 import (
 	"math"
+	"slices"
 
 	"github.com/streampulse/pulse/internal/num"
 	"github.com/streampulse/pulse/store"
@@ -136,7 +137,11 @@ func bitfield(c *Call) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	v, _, err := c.Tx.Text(c.Args[1])
+	read := c.Tx.Text
+	if slices.ContainsFunc(ops, func(op bitfieldOp) bool { return op.kind != bitfieldGet }) {
+		read = c.Tx.TextToChange
+	}
+	v, _, err := read(c.Args[1])
 	if err != nil {
 		return err
 	}

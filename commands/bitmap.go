@@ -63,7 +63,7 @@ func setbit(c *Call) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	v, _, err := c.Tx.Text(key)
+	v, _, err := c.Tx.TextToChange(key)
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func expireAt(c *Call, unit int64, relative bool) error {
 	if !ok {
 		return errExpireTime(c.Spec)
 	}
-	old, ok := c.Tx.Deadline(key)
+	old, ok := c.Tx.DeadlineToChange(key)
 	if !ok || !cond.allows(old, at) {
 		c.Int(0)
 		return nil

@@ -36,7 +36,13 @@ const sketchRoom = 256
 
 // sketchAt returns the HyperLogLog at key for reading, nil if there is no such key.
 func (c *Call) sketchAt(key []byte) ([]byte, error) {
-	b, found, err := c.Tx.Text(key)
+	return checkSketch(c.Tx.Text(key))
+}
+
+// sketchToChange is sketchAt for a command that is about to write.
+func (c *Call) sketchToChange(key []byte) ([]byte, error) { return checkSketch(c.Tx.TextToChange(key)) }
+
+func checkSketch(b []byte, found bool, err error) ([]byte, error) {
 	switch {
 	case err != nil || !found:
 		return nil, err
@@ -51,7 +57,7 @@ func (c *Call) putSketch(key, b []byte) { copy(c.Tx.ResizeWithin(key, len(b), sk
 
 func pfadd(c *Call) error {
 	key, elems := c.Args[1], c.Args[2:]
-	old, err := c.sketchAt(key)
+	old, err := c.sketchToChange(key)
 	if err != nil {
 		return err
 	}
@@ -158,7 +164,7 @@ func pfmerge(c *Call) error {
 	if err != nil {
 		return err
 	}
-	old, err := c.sketchAt(key)
+	old, err := c.sketchToChange(key)
 	if err != nil {
 		return err
 	}

@@ -126,6 +126,7 @@ func xdelex(c *Call) error {
 	}
 	if changes > 0 {
 		c.Tx.Settle(c.Args[1], s, changes)
+		c.Notify(store.OnStream, c.Spec.full, c.Args[1])
 	}
 	return nil
 }
@@ -165,6 +166,7 @@ func xackdel(c *Call) error {
 	}
 	if changes > 0 {
 		c.Tx.Settle(c.Args[1], s, changes)
+		c.Notify(store.OnStream, c.Spec.full, c.Args[1])
 	}
 	return nil
 }

@@ -227,6 +227,9 @@ func xack(c *Call) error {
 	if err != nil {
 		return err
 	}
+	if s == nil {
+		c.Tx.Exists(c.Args[1]) // which counts the miss: in Redis this is a read
+	}
 	g := s.Group(c.Args[2])
 	if g == nil {
 		c.Int(0)

@@ -18,7 +18,7 @@ func checkTextLen(c *Call, off, n int64) error {
 
 func appendCmd(c *Call) error {
 	key, tail := c.Args[1], c.Args[2]
-	old, ok, err := c.Tx.Text(key)
+	old, ok, err := c.Tx.TextToChange(key)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func setrange(c *Call) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	old, _, err := c.Tx.Text(key)
+	old, _, err := c.Tx.TextToChange(key)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func incrBy(c *Call, n int64) error {
 }
 
 func incrbyfloat(c *Call) error {
-	v, ok, err := c.Tx.Text(c.Args[1])
+	v, ok, err := c.Tx.TextToChange(c.Args[1])
 	if err != nil {
 		return err
 	}

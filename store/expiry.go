@@ -63,6 +63,12 @@ func (tx *Tx) Deadline(key []byte) (at int64, ok bool) {
 	return e.deadline(), e.b != nil
 }
 
+// DeadlineToChange is Deadline for a command that is about to write: neither hit nor miss.
+func (tx *Tx) DeadlineToChange(key []byte) (at int64, ok bool) {
+	e := tx.find(key)
+	return e.deadline(), e.b != nil
+}
+
 // SetDeadline makes at the deadline of key (Unix milliseconds, or Forever) and calls Modified. It reports false, and
 // does nothing, if there is no such key. A deadline that has passed deletes the key.
 func (tx *Tx) SetDeadline(key []byte, at int64) bool {

@@ -16,6 +16,15 @@ func (tx *Tx) Text(key []byte) (val []byte, found bool, err error) {
 	return tx.text(&e)
 }
 
+// TextToChange is Text for a command that is about to write: neither hit nor miss.
+func (tx *Tx) TextToChange(key []byte) (val []byte, found bool, err error) {
+	e := tx.find(key)
+	if e.b != nil && !tx.NoTouch {
+		tx.touch(&e)
+	}
+	return tx.text(&e)
+}
+
 // TextOver is Text, but the text of an integer is written over scratch: for a command that reads many strings.
 func (tx *Tx) TextOver(key, scratch []byte) (val []byte, found bool, err error) {
 	e := tx.peek(key)
