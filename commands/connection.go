@@ -197,7 +197,7 @@ func helpRow(since string, flags Flags) Spec {
 func help(c *Call) error {
 	container := c.Spec.parent
 	c.Array(1 + 2*len(container.Sub))
-	c.Simple(container.Name + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
+	c.Simple(strings.ToUpper(string(c.Args[0])) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
 	for i := range container.Sub {
 		s := &container.Sub[i]
 		c.Simple(strings.TrimSpace(s.Name + " " + s.Syntax))

@@ -24,7 +24,13 @@ func (c *Call) Effect(args ...[]byte) {
 }
 
 // AsCame tells that this request does again what it has changed.
-func (c *Call) AsCame() { c.Effect(c.Args...) }
+func (c *Call) AsCame() {
+	if c.table.originals == nil {
+		c.Effect(c.Args...)
+		return
+	}
+	c.Effect(append([][]byte{c.original()}, c.Args[1:]...)...)
+}
 
 // NoEffect tells that nothing need be done again, although there were changes.
 func (c *Call) NoEffect() { c.told = true }

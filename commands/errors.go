@@ -353,8 +353,8 @@ func ErrConfigRewrite(reason error) error {
 // ErrProtocol is the last reply to a client that broke the protocol.
 func ErrProtocol(violation error) Error { return Error("ERR Protocol error: " + violation.Error()) }
 
-func errUnknownSubcommand(container *Spec, sub []byte) error {
-	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", sub, container.Name)
+func errUnknownSubcommand(container, sub []byte) error {
+	return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", sub, bytes.ToUpper(container))
 }
 
 // untilNUL is how much of an argument Redis quotes, which prints it as a C string.

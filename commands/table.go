@@ -11,8 +11,10 @@ import (
 // Table is all commands. It is immutable after New and safe for concurrent use.
 type Table struct {
 	byName map[string]*Spec
-	all    []*Spec // containers and subcommands too; the index is the ID
-	names  []*Spec // top level only, sorted by group of source
+	// originals are the names before Rename, nil if nothing was renamed.
+	originals map[string]*Spec
+	all       []*Spec // containers and subcommands too; the index is the ID
+	names     []*Spec // top level only, sorted by group of source
 
 	aux aux
 }
@@ -138,6 +140,9 @@ func (t *Table) Lookup(name []byte) *Spec { return lookup(t.byName, name) }
 
 func lookup(m map[string]*Spec, name []byte) *Spec {
 	if len(name) > maxName {
+		if len(name) <= maxRename {
+			return m[strings.ToLower(string(name))]
+		}
 		return nil
 	}
 	var buf [maxName]byte
@@ -172,7 +177,7 @@ func (t *Table) resolve(c *Conn, args [][]byte) (*Spec, error) {
 	// A pipeline mostly repeats itself.
 	s := c.last.spec
 	if s == nil || string(c.last.name) != string(args[0]) {
-		if s = t.Lookup(args[0]); s == nil {
+		if s = t.known(c, args[0]); s == nil {
 			return nil, errUnknownCommand(args)
 		}
 		c.last.name, c.last.spec = append(c.last.name[:0], args[0]...), s
@@ -181,7 +186,7 @@ func (t *Table) resolve(c *Conn, args [][]byte) (*Spec, error) {
 		if sub := lookup(s.sub, args[1]); sub != nil {
 			return sub, nil
 		}
-		return s, errUnknownSubcommand(s, args[1])
+		return s, errUnknownSubcommand(args[0], args[1])
 	}
 	if s.Run == nil {
 		return s, errArity(s)

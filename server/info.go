@@ -152,7 +152,7 @@ func (r *infoReport) server() {
 // listeners writes a line for each kind of socket, with its addresses.
 func (r *infoReport) listeners() {
 	n := 0
-	for i, all := 0, r.s.listeners.all; i < len(all); n++ {
+	for i, all := 0, r.s.listeners.list(); i < len(all); n++ {
 		kind := all[i].kind
 		fmt.Fprintf(r.w, "listener%d:name=%s", n, kind)
 		port := ""

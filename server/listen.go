@@ -1,15 +1,11 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -17,67 +13,30 @@ import (
 	"github.com/streampulse/pulse/server/stats"
 )
 
-// listeners are the sockets the server accepts connections on.
-type listeners struct {
-	all  []*listener
-	once sync.Once
-}
-
 type listener struct {
 	net.Listener
-	kind string // "tcp" or "unix"
-}
-
-func (ls *listeners) close() {
-	ls.once.Do(func() {
-		for _, l := range ls.all {
-			_ = l.Close()
-		}
-	})
+	kind string   // "tcp" or "unix"
+	at   endpoint // where a listener of TCP is
 }
 
 // listen opens addr, or else what bind, port and unixsocket say.
 func (s *Server) listen(addr string) error {
-	backlog := net.ListenConfig{}
-	open := func(kind, address string) error {
-		l, err := backlog.Listen(context.Background(), kind, address)
+	if addr != "" {
+		l, err := s.openTCP(endpoint{network: "tcp", address: addr})
 		if err != nil {
 			return err
 		}
-		s.listeners.all = append(s.listeners.all, &listener{l, strings.TrimRight(kind, "46")})
-		return nil
-	}
-	port := int(s.cfg.Int("port").Load())
-	switch {
-	case addr != "":
-		if err := open("tcp", addr); err != nil {
-			return err
-		}
-	case port != 0:
-		for _, host := range s.cfg.Bind().Load() {
-			optional := strings.HasPrefix(host, "-")
-			host = strings.TrimPrefix(host, "-")
-			kind := "tcp"
-			switch host {
-			case "*":
-				kind, host = "tcp4", ""
-			case "::*":
-				kind, host = "tcp6", ""
-			}
-			err := open(kind, net.JoinHostPort(host, strconv.Itoa(port)))
-			if err != nil && !(optional && addressMissing(err)) {
-				s.log.Warningf("Warning: Could not create server TCP listening socket %s:%d: %v", host, port, errors.Unwrap(err))
-				return fmt.Errorf("Failed listening on port %d (tcp), aborting.", port) //nolint:staticcheck // Redis's words
-			}
-		}
-		if len(s.listeners.all) == 0 {
-			return fmt.Errorf("Failed listening on port %d (tcp), aborting.", port) //nolint:staticcheck // Redis's words
-		}
+		l.at.address = l.Addr().String() // a port of 0 is chosen once
+		s.listeners.all = append(s.listeners.all, l)
+	} else if err := s.rebind(); err != nil {
+		return fmt.Errorf("Failed listening on port %d (tcp), aborting.", s.cfg.Int("port").Load()) //nolint:staticcheck // Redis's words
 	}
 	if path := s.cfg.String("unixsocket").Load(); path != "" {
-		if err := s.listenUnix(path, open); err != nil {
+		l, err := s.listenUnix(path)
+		if err != nil {
 			return fmt.Errorf("Failed opening Unix socket: bind: %w", err) //nolint:staticcheck // Redis's words
 		}
+		s.listeners.all = append(s.listeners.all, l)
 	}
 	return nil
 }
@@ -88,22 +47,29 @@ func addressMissing(err error) bool {
 		errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.ENOENT)
 }
 
-func (s *Server) listenUnix(path string, open func(kind, address string) error) error {
+func (s *Server) listenUnix(path string) (*listener, error) {
 	if fi, err := os.Lstat(path); err == nil && fi.Mode()&fs.ModeSocket != 0 {
 		_ = os.Remove(path) // left behind by a server that was killed
 	}
 	perm := fs.FileMode(s.cfg.Int("unixsocketperm").Load())
+	open := func() (*listener, error) {
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			return nil, err
+		}
+		return &listener{Listener: l, kind: "unix"}, nil
+	}
 	if perm == 0 {
-		return open("unix", path)
+		return open()
 	}
 	// The socket must never be open to more than perm says: it is made closed to all others.
 	old := syscall.Umask(0o177)
-	err := open("unix", path)
+	l, err := open()
 	syscall.Umask(old)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return os.Chmod(path, perm)
+	return l, os.Chmod(path, perm)
 }
 
 // accept takes connections from l until it is closed.

@@ -23,25 +23,21 @@ package server
 import (
 	"context"
 	"errors"
-	"math"
 	"net"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/internal/clock"
 	"github.com/streampulse/pulse/internal/vfs"
 	"github.com/streampulse/pulse/server/acl"
-	"github.com/streampulse/pulse/server/tracking"
 	"github.com/streampulse/pulse/server/config"
 	"github.com/streampulse/pulse/server/log"
 	"github.com/streampulse/pulse/server/pubsub"
 	"github.com/streampulse/pulse/server/stats"
+	"github.com/streampulse/pulse/server/tracking"
 	"github.com/streampulse/pulse/store"
 )
 
@@ -93,11 +89,11 @@ type Server struct {
 	loops     *loops
 	listeners listeners
 	clients   clients
-	tracking  *tracking.Table
 	lanes     lanes
 	pause     pause
 	detached  detached
 	scripts   scripts
+	tracking  *tracking.Table
 	abort     atomic.Bool  // no script runs any more
 	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
@@ -146,17 +142,17 @@ func Open(o Options) (*Server, error) {
 		stop: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.ChangeReplicationID()
+	s.store = store.New(store.Options{
+		Databases: int(s.cfg.Int("databases").Load()), Shards: o.Shards, Clock: o.Clock, Seed: o.Seed,
+	})
+	s.table = commands.New(s.store)
 	if err := s.checkDirectives(); err != nil {
 		s.store.Close()
 		return nil, err
 	}
-	s.store = store.New(store.Options{
-		Databases: int(s.cfg.Int("databases").Load()), Shards: o.Shards, Clock: o.Clock, Seed: o.Seed,
-	s.initTracking()
-	})
-	s.table = commands.New(s.store)
 	s.stats = stats.New(s.table.Len())
 	s.pubsub = pubsub.New()
+	s.initTracking()
 	if err := s.readUsers(); err != nil {
 		s.store.Close()
 		return nil, err
@@ -171,6 +167,8 @@ func Open(o Options) (*Server, error) {
 	s.readEviction()
 	s.files.init(s, &o)
 	s.fitDescriptors()
+	s.watchConfig()
+	s.warnInert()
 	s.scripts.init(s)
 	s.lanes.init(s)
 	s.detached.init(s)
@@ -188,17 +186,14 @@ func Open(o Options) (*Server, error) {
 	s.files.beginLoading()
 	s.wg.Add(1)
 	go s.cron()
-	s.entry.Add(len(s.listeners.all))
-	for _, l := range s.listeners.all {
-		go s.accept(l)
-	}
+	s.acceptAll()
 	if err := s.files.open(o.IgnoreUnread); err != nil {
 		s.files.failed.Store(true)
 		s.shutDown()
 		return nil, err
 	}
 	ready := ""
-	for _, l := range s.listeners.all {
+	for _, l := range s.listeners.list() {
 		if l.kind != ready {
 			s.log.Noticef("Ready to accept connections %s", l.kind)
 		}
@@ -209,7 +204,7 @@ func Open(o Options) (*Server, error) {
 
 // Addr returns the address of the first TCP listener, "" if there is none.
 func (s *Server) Addr() string {
-	for _, l := range s.listeners.all {
+	for _, l := range s.listeners.list() {
 		if a, ok := l.Addr().(*net.TCPAddr); ok {
 			return a.String()
 		}

@@ -123,9 +123,10 @@ func (c *Config) Set(args [][]byte, mayProtect bool) error {
 	defer c.mu.Unlock()
 	t := transaction{c: c}
 	for n, i := range rows {
-		if err := t.set(i, setWords(&params[i], string(args[2*n+1])), false); err != nil {
+		name := string(args[2*n])
+		if err := t.set(i, name, setWords(&params[i], string(args[2*n+1]))); err != nil {
 			t.rollback()
-			return &SetError{Param: string(args[2*n]), Reason: err.Error()}
+			return &SetError{Param: name, Reason: err.Error()}
 		}
 	}
 	return t.apply()
@@ -201,7 +202,7 @@ func (c *Config) Override(name, text string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := transaction{c: c}
-	if err := t.set(i, setWords(&params[i], text), false); err != nil {
+	if err := t.set(i, name, setWords(&params[i], text)); err != nil {
 		return &SetError{Param: name, Reason: err.Error()}
 	}
 	return t.apply()
@@ -232,19 +233,20 @@ type transaction struct {
 }
 
 type change struct {
-	row int
-	old *value
+	row  int
+	name string // as the caller spelled it
+	old  *value
 }
 
-func (t *transaction) set(row int, words []string, loading bool) error {
+func (t *transaction) set(row int, name string, words []string) error {
 	s := &t.c.slots[row]
 	old := s.val.Load()
-	v, err := params[row].parseValue(words, old, loading)
+	v, err := params[row].parseValue(words, old, false)
 	if err != nil {
 		return err
 	}
 	if v.text != old.text {
-		t.changed = append(t.changed, change{row, old})
+		t.changed = append(t.changed, change{row, name, old})
 	}
 	s.store(v)
 	return nil
@@ -267,7 +269,7 @@ func (t *transaction) apply() error {
 			// The old values worked before; there is nothing better to do when one of them does not any more.
 			_ = t.c.runHooks(done.row)
 		}
-		return &SetError{Param: params[ch.row].Name, Reason: err.Error()}
+		return &SetError{Param: ch.name, Reason: err.Error()}
 	}
 	return nil
 }

@@ -48,6 +48,19 @@ func (c *Config) Directives(name string) []Directive {
 	return out
 }
 
+// ModuleDirectives returns the collected lines that load modules or are settings of modules.
+func (c *Config) ModuleDirectives() []Directive {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []Directive
+	for _, d := range c.mu.extra {
+		if d.Name == "loadmodule" || strings.Contains(d.Name, ".") {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // LoadError is a mistake in a configuration file or on the command line.
 type LoadError struct {
 	// Line counts from 1 in the file; the command line follows the file as if it were its end. 0 is no line at all.
