@@ -58,6 +58,7 @@ type Conn struct {
 
 	crowded bool // see Crowded
 
+	export  Export // what it wants as a replica
 	multi   multi
 	watch   store.Watch
 	blocked *blockedCall

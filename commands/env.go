@@ -32,6 +32,7 @@ type Env interface {
 	Broker
 	Insight
 	Persistence
+	Replicas
 	Latency
 
 	// Detach runs f in a lane of its own, and delivers to c, whose request is Suspended, what f returns. c is f's alone

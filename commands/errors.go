@@ -127,6 +127,14 @@ const (
 	ErrSaveRewriting    = Error("ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.")
 	ErrRewriting        = Error("ERR Background append only file rewriting already in progress")
 	ErrSave             = Error("ERR")
+	ErrMasterPort       = Error("ERR Invalid master port")
+	ErrNoReplica        = Error("ERR Pulse cannot be a replica yet")
+	ErrNoReplicas       = Error("ERR Pulse has no replicas yet; it sends its data after REPLCONF RDB-ONLY 1 alone, as redis-cli --rdb asks for them")
+	ErrFilterEOF        = Error("ERR Filtered replica requires EOF capability")
+	ErrNoFailover       = Error("ERR No failover in progress.")
+	ErrFailoverReplicas = Error("ERR FAILOVER requires connected replicas.")
+	ErrFailoverTimeout  = Error("ERR FAILOVER timeout must be greater than 0")
+	ErrClusterOff       = Error("ERR This instance has cluster support disabled")
 	ErrNoFiles          = Error("ERR The server keeps no files: it was opened without a directory")
 	ErrReloadOptions    = Error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
 	ErrReloadRDB        = Error("ERR Error trying to load the RDB dump, check server logs.")
@@ -293,6 +301,12 @@ func errHelloOption(option []byte) error {
 }
 
 func errClientOption(option []byte) error { return errorf("ERR Unrecognized option '%s'", option) }
+
+func errReplconf(option []byte) error { return errorf("ERR Unrecognized REPLCONF option: %s", option) }
+
+func errExportFilter(what []byte) error {
+	return errorf("ERR Unsupported rdb-filter-only option: %s", what)
+}
 
 func errClientInfo(option []byte) error {
 	return errorf("ERR %s cannot contain spaces, newlines or special characters.", option)

@@ -88,6 +88,7 @@ const (
 	GroupScripting   Group = "scripting"
 	GroupGeo         Group = "geo"
 	GroupStream      Group = "stream"
+	GroupCluster     Group = "cluster"
 )
 
 // groupCategories maps a group to its ACL category.

@@ -55,6 +55,8 @@ var groups = [][]Spec{
 	aclCommands,
 	persistenceCommands,
 	latencyCommands,
+	replicationCommands,
+	clusterCommands,
 	memoryCommands,
 	scriptCommands,
 	debugCommands,

@@ -3,10 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/server/config"
@@ -59,15 +56,6 @@ func (s *Server) watchConfig() {
 
 // fdReserve is how many descriptors are kept for things other than clients, as in Redis.
 const fdReserve = 32
-
-// descriptors is how many files the process may have open. (The runtime has raised the soft limit to the hard one.)
-func descriptors() int64 {
-	var lim unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil || lim.Cur > math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return int64(lim.Cur)
-}
 
 // fitDescriptors lowers maxclients to what the limit of open files allows.
 func (s *Server) fitDescriptors() {

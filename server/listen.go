@@ -1,11 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -15,31 +17,56 @@ import (
 
 type listener struct {
 	net.Listener
-	kind string   // "tcp" or "unix"
+	kind string   // "tcp", "tls" or "unix"
 	at   endpoint // where a listener of TCP is
 }
 
-// listen opens addr, or else what bind, port and unixsocket say.
-func (s *Server) listen(addr string) error {
-	if addr != "" {
-		l, err := s.openTCP(endpoint{network: "tcp", address: addr})
-		if err != nil {
-			return err
+// listen opens what the options name, or else what bind, port, tls-port and unixsocket say.
+func (s *Server) listen(o *Options) error {
+	ls := &s.listeners
+	ls.instead = map[string]int64{}
+	for _, of := range []struct {
+		kind, addr string
+		own        []net.Listener
+	}{{"tcp", o.Addr, o.Listeners}, {"tls", o.TLSAddr, o.TLSListeners}} {
+		port := s.cfg.Int(portOf[of.kind]).Load()
+		if of.addr != "" || len(of.own) > 0 {
+			ls.instead[of.kind] = port
 		}
-		l.at.address = l.Addr().String() // a port of 0 is chosen once
-		s.listeners.all = append(s.listeners.all, l)
-	} else if err := s.rebind(); err != nil {
-		return fmt.Errorf("Failed listening on port %d (tcp), aborting.", s.cfg.Int("port").Load()) //nolint:staticcheck // Redis's words
+		for _, l := range of.own {
+			kind := of.kind
+			if _, unix := l.Addr().(*net.UnixAddr); unix && kind == "tcp" {
+				kind = "unix"
+			}
+			ls.all = append(ls.all, &listener{l, kind, endpoint{given: true}})
+		}
+		if of.addr != "" {
+			l, err := s.openTCP(of.kind, endpoint{network: "tcp", address: of.addr, given: true})
+			if err != nil {
+				return err
+			}
+			ls.all = append(ls.all, l)
+		}
+		if err := s.rebind(of.kind); err != nil {
+			return fmt.Errorf("Failed listening on port %d (%s), aborting.", port, of.kind) //nolint:staticcheck // Redis's words
+		}
 	}
 	if path := s.cfg.String("unixsocket").Load(); path != "" {
 		l, err := s.listenUnix(path)
 		if err != nil {
 			return fmt.Errorf("Failed opening Unix socket: bind: %w", err) //nolint:staticcheck // Redis's words
 		}
-		s.listeners.all = append(s.listeners.all, l)
+		ls.all = append(ls.all, l)
 	}
+	if len(ls.all) == 0 {
+		return errors.New("Configured to not listen anywhere, exiting.") //nolint:staticcheck // Redis's words
+	}
+	slices.SortStableFunc(ls.all, func(a, b *listener) int { return cmp.Compare(rank[a.kind], rank[b.kind]) })
 	return nil
 }
+
+// rank is the order in which INFO and the log name kinds.
+var rank = map[string]int{"tcp": 0, "unix": 1, "tls": 2}
 
 // addressMissing tells that the machine has no such address or family, which "-" in front of a bind address forgives.
 func addressMissing(err error) bool {
@@ -63,9 +90,7 @@ func (s *Server) listenUnix(path string) (*listener, error) {
 		return open()
 	}
 	// The socket must never be open to more than perm says: it is made closed to all others.
-	old := syscall.Umask(0o177)
-	l, err := open()
-	syscall.Umask(old)
+	l, err := closedToOthers(open)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +103,11 @@ func (s *Server) accept(l *listener) {
 	for {
 		nc, err := l.Accept()
 		if err == nil {
-			s.admit(nc)
+			if l.kind == "tls" {
+				s.tls.accept(nc)
+			} else {
+				s.admit(nc)
+			}
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -107,15 +136,18 @@ func (s *Server) admit(nc net.Conn) {
 		refuse(commands.ErrMaxClients)
 		return
 	}
-	tcp, isTCP := nc.(*net.TCPConn)
-	if isTCP && s.protects(nc.RemoteAddr()) {
+	if s.protects(nc.RemoteAddr()) {
 		s.clients.release()
 		refuse(commands.ErrDenied)
 		return
 	}
 	cl := newSession(s, nc)
 	cl.conn.ID = id
-	if !isTCP {
+	tcp, isTCP := nc.(*net.TCPConn)
+	if isTCP {
+		s.keepAlive(tcp)
+	}
+	if !isTCP || !loopsServe {
 		t := newStream(cl, nc, nil)
 		if !s.clients.add(cl) {
 			s.clients.release()
@@ -125,16 +157,20 @@ func (s *Server) admit(nc net.Conn) {
 		t.start(cl)
 		return
 	}
-	if secs := s.vars.tcpKeepalive.Load(); secs > 0 {
-		d := time.Duration(secs) * time.Second
-		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: max(d/3, time.Second), Count: 3})
-	} else {
-		_ = tcp.SetKeepAlive(false)
-	}
 	s.loops.add(cl, nc, func(err error) {
 		s.clients.release()
 		s.log.Warningf("Error registering fd event for the new client connection: %v", err)
 	})
+}
+
+// keepAlive sets up tcp-keepalive.
+func (s *Server) keepAlive(c *net.TCPConn) {
+	if secs := s.vars.tcpKeepalive.Load(); secs > 0 {
+		d := time.Duration(secs) * time.Second
+		_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: max(d/3, time.Second), Count: 3})
+	} else {
+		_ = c.SetKeepAlive(false)
+	}
 }
 
 // protects reports whether protected mode turns away a client with that address.
@@ -143,5 +179,5 @@ func (s *Server) protects(from net.Addr) bool {
 		return false
 	}
 	a, ok := from.(*net.TCPAddr)
-	return !ok || !a.IP.IsLoopback()
+	return ok && !a.IP.IsLoopback()
 }

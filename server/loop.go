@@ -188,7 +188,7 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 	for turn := 0; ; turn++ {
 		out, more := s.handle(p.loop.lane, data)
 		data = nil
-		if !more && !s.conn.Closing && p.loop.hold(p, s, out, start) {
+		if !more && !s.conn.Closing && s.export == nil && p.loop.hold(p, s, out, start) {
 			return gnet.None
 		}
 		p.loop.flushBefore(p, out)
@@ -203,6 +203,9 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 		}
 		if s.conn.Closing {
 			return gnet.Close
+		if s.export != nil {
+			return p.move(s, nil)
+		}
 		}
 		if !more {
 			return gnet.None

@@ -41,10 +41,11 @@ type files struct {
 
 	mu struct {
 		sync.Mutex
-		busy          string // what is being written: "", "save", "rewrite"
+		busy          string // what is being written: "", "save", "rewrite", "export"
 		saveNext      bool   // BGSAVE SCHEDULE
 		rewriteNext   bool
 		closed        bool
+		freed         chan struct{} // closed when busy becomes ""; nil if nobody waits for that
 		snapshot      *snapshot     // the one being written
 		began         time.Duration // monotonic
 		saved         saved
@@ -289,10 +290,10 @@ func (p *files) claim(what string) error {
 		return commands.ErrNoFiles
 	case p.mu.closed:
 		return errors.New("the server is closing")
-	case p.mu.busy == "save" && what == "save":
-		return commands.ErrSaving
 	case p.mu.busy == "rewrite" && what == "save":
 		return commands.ErrSaveRewriting
+	case p.mu.busy != "" && what == "save":
+		return commands.ErrSaving
 	case p.mu.busy == "rewrite":
 		return commands.ErrRewriting
 	case p.mu.busy != "":
@@ -309,11 +310,38 @@ func (p *files) claim(what string) error {
 }
 
 var errBusySaving = errors.New("the RDB file is being written")
+// await is claim that waits until nobody else has the right. The caller is in no gate.
+func (p *files) await(what string) error {
+	for {
+		err := p.claim(what)
+		switch err {
+		case commands.ErrSaving, commands.ErrSaveRewriting, commands.ErrRewriting, errBusySaving:
+		default:
+			return err
+		}
+		p.mu.Lock()
+		if p.mu.busy == "" {
+			p.mu.Unlock()
+			continue
+		}
+		if p.mu.freed == nil {
+			p.mu.freed = make(chan struct{})
+		}
+		freed := p.mu.freed
+		p.mu.Unlock()
+		<-freed
+	}
+}
+
 
 func (p *files) release() {
 	p.mu.Lock()
 	p.mu.busy, p.mu.snapshot = "", nil
 	p.mu.Unlock()
+	if p.mu.freed != nil {
+		close(p.mu.freed)
+		p.mu.freed = nil
+	}
 	p.running.Done()
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -11,18 +12,31 @@ import (
 	"syscall"
 )
 
-// listeners are the sockets the server accepts connections on. Those of TCP follow bind and port while the server runs.
+// listeners are the sockets the server accepts connections on. Those of TCP follow bind, port and tls-port while the server
+// runs, unless the embedding program has made them.
 type listeners struct {
 	mu        sync.Mutex
 	all       []*listener // replaced, never changed, once the server accepts connections
 	accepting bool
 	closed    bool
+	// instead are ports of kinds that do not count, because the embedding program has named an address instead.
+	instead map[string]int64
 }
 
 func (ls *listeners) list() []*listener {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return ls.all
+}
+
+// of returns the listeners of a kind.
+func (ls *listeners) of(kind string) (some []*listener) {
+	for _, l := range ls.list() {
+		if l.kind == kind {
+			some = append(some, l)
+		}
+	}
+	return some
 }
 
 func (ls *listeners) close() {
@@ -53,14 +67,18 @@ func (s *Server) acceptAll() {
 type endpoint struct {
 	network, address string
 	optional         bool // it may be missing on this machine
+	given            bool // by the embedding program; it stays
 }
 
 func (e endpoint) same(o endpoint) bool { return e.network == o.network && e.address == o.address }
 
-// endpoints are the addresses that bind and port ask for.
-func (s *Server) endpoints() (list []endpoint) {
-	port := int(s.cfg.Int("port").Load())
-	if port == 0 {
+// portOf names the parameter that holds the port of a kind of listener.
+var portOf = map[string]string{"tcp": "port", "tls": "tls-port"}
+
+// endpoints are the addresses that bind and the port of a kind ask for.
+func (s *Server) endpoints(kind string) (list []endpoint) {
+	port := s.cfg.Int(portOf[kind]).Load()
+	if instead, given := s.listeners.instead[kind]; port == 0 || given && port == instead {
 		return nil
 	}
 	for _, host := range s.cfg.Bind().Load() {
@@ -72,7 +90,7 @@ func (s *Server) endpoints() (list []endpoint) {
 		case "::*":
 			e.network, host = "tcp6", ""
 		}
-		e.address = net.JoinHostPort(host, strconv.Itoa(port))
+		e.address = net.JoinHostPort(host, strconv.FormatInt(port, 10))
 		if !slices.ContainsFunc(list, e.same) {
 			list = append(list, e)
 		}
@@ -80,30 +98,30 @@ func (s *Server) endpoints() (list []endpoint) {
 	return list
 }
 
-func (s *Server) openTCP(e endpoint) (*listener, error) {
+func (s *Server) openTCP(kind string, e endpoint) (*listener, error) {
 	l, err := new(net.ListenConfig).Listen(context.Background(), e.network, e.address)
 	if err != nil {
 		return nil, err
 	}
 	setBacklog(l, int(s.cfg.Int("tcp-backlog").Load()))
-	return &listener{Listener: l, kind: "tcp", at: e}, nil
+	return &listener{Listener: l, kind: kind, at: e}, nil
 }
 
 var errNoEndpoint = errors.New("no address to listen on")
 
-// rebind makes the TCP listeners what bind and port say. Those that are right already are left alone, so their clients
+// rebind makes the listeners of a kind what bind and its port say. Those that are right already are left alone, so their clients
 // never meet a closed door; if one of the others cannot be opened, everything is as it was. Connections stay.
-func (s *Server) rebind() error {
+func (s *Server) rebind(kind string) error {
 	ls := &s.listeners
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.closed {
 		return ErrClosed
 	}
-	wanted := s.endpoints()
+	wanted := s.endpoints(kind)
 	var kept, old, opened []*listener
 	for _, l := range ls.all {
-		if l.kind != "tcp" || slices.ContainsFunc(wanted, l.at.same) {
+		if l.kind != kind || l.at.given || slices.ContainsFunc(wanted, l.at.same) {
 			kept = append(kept, l)
 		} else {
 			old = append(old, l)
@@ -111,14 +129,14 @@ func (s *Server) rebind() error {
 	}
 	shut := false // old is closed: an address of the new ones may include theirs
 	for _, e := range wanted {
-		if slices.ContainsFunc(kept, func(l *listener) bool { return e.same(l.at) }) {
+		if slices.ContainsFunc(kept, func(l *listener) bool { return l.kind == kind && e.same(l.at) }) {
 			continue
 		}
-		l, err := s.openTCP(e)
+		l, err := s.openTCP(kind, e)
 		if errors.Is(err, syscall.EADDRINUSE) && !shut && len(old) > 0 {
 			shut = true
 			closeListeners(old)
-			l, err = s.openTCP(e)
+			l, err = s.openTCP(kind, e)
 		}
 		switch {
 		case err == nil:
@@ -138,6 +156,7 @@ func (s *Server) rebind() error {
 	}
 	s.serve(opened)
 	ls.all = append(opened, kept...)
+	slices.SortStableFunc(ls.all, func(a, b *listener) int { return cmp.Compare(rank[a.kind], rank[b.kind]) })
 	return nil
 }
 
@@ -149,7 +168,7 @@ func (s *Server) putBack(kept, old, opened []*listener, shut bool) {
 	}
 	all := kept
 	for _, l := range old {
-		again, err := s.openTCP(l.at)
+		again, err := s.openTCP(l.kind, l.at)
 		if err != nil {
 			s.log.Warningf("Could not listen on %s again: %v", l.at.address, reasonOf(err))
 			continue
@@ -191,14 +210,27 @@ var (
 	errBind = errors.New("Failed to bind to specified addresses.")            //nolint:staticcheck // Redis's words
 )
 
-// watchListening has CONFIG SET of bind and port do what they say.
+// watchListening has CONFIG SET of bind, port and tls-port do what they say.
 func (s *Server) watchListening() {
-	for name, refusal := range map[string]error{"port": errPort, "bind": errBind} {
-		s.cfg.OnApply(name, func() error {
-			if s.rebind() != nil {
-				return refusal
-			}
-			return nil
-		})
-	}
+	s.cfg.OnApply("port", func() error {
+		if s.rebind("tcp") != nil {
+			return errPort
+		}
+		return nil
+	})
+	s.cfg.OnApply("tls-port", func() error {
+		if err := s.tls.apply(); err != nil {
+			return err
+		}
+		if s.rebind("tls") != nil {
+			return errPort
+		}
+		return nil
+	})
+	s.cfg.OnApply("bind", func() error {
+		if s.rebind("tcp") != nil || s.rebind("tls") != nil {
+			return errBind
+		}
+		return nil
+	})
 }

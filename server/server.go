@@ -22,6 +22,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -50,6 +51,16 @@ type Options struct {
 	// Addr is the TCP address to listen on, instead of the bind and port parameters. It is "127.0.0.1:0" if there is
 	// no Config either.
 	Addr string
+	// TLSAddr is the address to listen on with TLS, instead of the bind and tls-port parameters.
+	TLSAddr string
+	// TLSConfig is for connections that come in with TLS, instead of what the tls-* parameters name.
+	TLSConfig *tls.Config
+	// Listeners, and TLSListeners with TLS, are accepted from instead of the ports of the parameters. They are the server's
+	// to close. Connections of any kind will do.
+	Listeners, TLSListeners []net.Listener
+	// Crash is called when a command has panicked, after the log was told: a program that is nothing but a server ends
+	// itself there. With nil, or if Crash returns, the panic goes on and ends the program, as any panic does.
+	Crash func()
 	// Config holds the parameters; nil stands for the defaults.
 	Config *config.Config
 	// Log takes what an operator should read; nil drops it.
@@ -62,7 +73,8 @@ type Options struct {
 	// IgnoreUnread lets the server start although its directory holds data that it does not read: an RDB file beside an
 	// append-only file that does not exist yet.
 	IgnoreUnread bool
-	fs           vfs.FS // for tests; nil is the real one
+	fs           vfs.FS        // for tests; nil is the real one
+	handshake    time.Duration // for tests; 0 is handshakeTime
 	// Shards of the store, 0 for the default.
 	Shards int
 	// Seed of all randomness that clients can see; 0 draws one.
@@ -88,6 +100,7 @@ type Server struct {
 
 	loops     *loops
 	listeners listeners
+	tls       front
 	clients   clients
 	lanes     lanes
 	pause     pause
@@ -179,7 +192,11 @@ func Open(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.log.Noticef("Server initialized")
-	if err := s.listen(o.Addr); err != nil {
+	if err := s.tls.init(s, &o); err != nil {
+		s.shutDown()
+		return nil, err
+	}
+	if err := s.listen(&o); err != nil {
 		s.shutDown()
 		return nil, err
 	}
@@ -203,8 +220,13 @@ func Open(o Options) (*Server, error) {
 }
 
 // Addr returns the address of the first TCP listener, "" if there is none.
-func (s *Server) Addr() string {
-	for _, l := range s.listeners.list() {
+func (s *Server) Addr() string { return s.addr("tcp") }
+
+// TLSAddr returns the address of the first TCP listener that speaks TLS, "" if there is none.
+func (s *Server) TLSAddr() string { return s.addr("tls") }
+
+func (s *Server) addr(kind string) string {
+	for _, l := range s.listeners.of(kind) {
 		if a, ok := l.Addr().(*net.TCPAddr); ok {
 			return a.String()
 		}
@@ -238,6 +260,7 @@ func (s *Server) requestStop() { s.stopOnce.Do(func() { close(s.stop) }) }
 func (s *Server) shutDown() {
 	s.requestStop()
 	s.listeners.close()
+	s.tls.close()
 	s.loops.freeze()
 	s.entry.Wait()
 	s.abortScripts()

@@ -45,7 +45,8 @@ type session struct {
 	overrun   bool        // more input came while it was away than may wait
 	ended     bool        // closed while it was away
 	errand    func(l commands.Lane) []byte
-	busy      bool // of the input being handled: an exclusive operation takes too long, and nothing waits for it
+	export    *export // to be sent next, by a stream (export.go)
+	busy      bool    // of the input being handled: an exclusive operation takes too long, and nothing waits for it
 	overSoft  time.Duration
 }
 

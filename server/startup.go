@@ -369,12 +369,9 @@ func (s *Server) Reload(l commands.Lane, how commands.Reload) (err error) {
 	if how.AOF {
 		what = "rewrite"
 	}
-	for err = p.claim(what); err == commands.ErrSaving || err == commands.ErrSaveRewriting || err == commands.ErrRewriting || err == errBusySaving; err = p.claim(what) {
-		// What is being written is let finish.
-		l.Gate.Leave()
-		time.Sleep(time.Millisecond)
-		l.Gate.Enter()
-	}
+	l.Gate.Leave() // what is being written is let finish
+	err = p.await(what)
+	l.Gate.Enter()
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,10 @@ func (t *stream) run(s *session, input <-chan []byte) {
 	// What the session kept, and notes that knocked at its former owner, come first.
 	more, eof := t.step(s, nil), false
 	for !s.conn.Closing && !t.lost {
+		if s.export != nil {
+			t.export(s)
+			continue
+		}
 		room := t.room()
 		if room && more {
 			more = t.step(s, nil)
@@ -165,7 +169,10 @@ func (t *stream) send(s *session, b []byte) bool {
 func (s *session) overLimit(n int) bool {
 	ls := s.srv.vars.outputLimits.Load()
 	var l config.OutputLimit = ls.Normal
-	if s.conn.Subscriber() {
+	switch {
+	case s.export != nil:
+		l = ls.Replica
+	case s.conn.Subscriber():
 		l = ls.PubSub
 	}
 	if l.Hard > 0 && int64(n) > l.Hard {
