@@ -3,14 +3,13 @@ package server
 import (
 	"context"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/logging"
-	"golang.org/x/sys/unix"
 )
 
 // loop is one event loop. gnet polls and reads; accepting is our own (listen.go), because gnet's acceptor ends the whole
@@ -203,9 +202,9 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 		}
 		if s.conn.Closing {
 			return gnet.Close
+		}
 		if s.export != nil {
 			return p.move(s, nil)
-		}
 		}
 		if !more {
 			return gnet.None
@@ -220,12 +219,12 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 func (p *place) write(b []byte) int {
 	done := 0
 	for done < len(b) {
-		n, err := unix.Write(p.gc.Fd(), b[done:])
+		n, err := writeSocket(p.gc.Fd(), b[done:])
 		switch err {
 		case nil:
 			done += n
-		case unix.EINTR:
-		case unix.EAGAIN:
+		case syscall.EINTR:
+		case syscall.EAGAIN:
 			return done
 		default:
 			return -1
@@ -245,11 +244,10 @@ func (p *place) move(s *session, unsent []byte) gnet.Action {
 // detach takes the session off the loop and returns its socket, on another descriptor; gnet's own is for the caller to
 // close. If that fails it returns nil, and closing ends the session.
 func (p *place) detach(s *session) net.Conn {
-	fd, err := unix.FcntlInt(uintptr(p.gc.Fd()), unix.F_DUPFD_CLOEXEC, 0)
+	f, err := duplicate(p.gc.Fd())
 	if err != nil {
 		return nil
 	}
-	f := os.NewFile(uintptr(fd), "client")
 	nc, err := net.FileConn(f)
 	_ = f.Close()
 	if err != nil {
