@@ -21,7 +21,7 @@ var networkParams = []Param{
 	special("bind", "127.0.0.1 -::1", parseBind, Multi),
 	integer("port", 6379, 0, 65535, 0),
 	boolean("protected-mode", true, 0),
-	integer("tcp-backlog", 511, 0, maxInt32, Immutable|Inert),
+	integer("tcp-backlog", 511, 0, maxInt32, Immutable),
 	integer("tcp-keepalive", 300, 0, maxInt32, 0),
 	text("unixsocket", "", Immutable|EmptyIsNone),
 	octal("unixsocketperm", 0, 0o777, Immutable),
