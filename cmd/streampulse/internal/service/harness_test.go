@@ -34,13 +34,17 @@ import (
 	"github.com/streampulse/pulse/server"
 )
 
-// quiet keeps the client's own log out of what a test says: in these tests servers are away on purpose.
+// quiet keeps the clients' own logs out of what a test says: in these tests servers are away on purpose.
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
+func (quiet) Print(...any)                           {}
 
 func TestMain(m *testing.M) {
 	redis.SetLogger(quiet{})
+	if err := mysql.SetLogger(quiet{}); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 
@@ -140,10 +144,11 @@ func (c *cable) pull() {
 	clear(c.conns)
 }
 
-// gate is a database that can be away.
+// gate is a database that can be away, and that others use at the same time under other ids.
 type gate struct {
 	profile.Source
-	away atomic.Bool
+	prefix string
+	away   atomic.Bool
 }
 
 var errAway = fmt.Errorf("the database is away")
@@ -152,14 +157,14 @@ func (g *gate) Load(ctx context.Context, id string) (profile.Profile, error) {
 	if g.away.Load() {
 		return nil, errAway
 	}
-	return g.Source.Load(ctx, id)
+	return g.Source.Load(ctx, g.prefix+id)
 }
 
 func (g *gate) Save(ctx context.Context, id string, p profile.Profile) error {
 	if g.away.Load() {
 		return errAway
 	}
-	return g.Source.Save(ctx, id, p)
+	return g.Source.Save(ctx, g.prefix+id, p)
 }
 
 // platform is a service that listens, on a server and a database that can be away.
@@ -195,6 +200,7 @@ func newPlatformOn(t *testing.T, addr string, change ...func(*service.Options)) 
 		blobs: filepath.Join(t.TempDir(), "blobs"), client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, ended: make(chan error, 1),
 		db: &gate{},
 	}
+	p.db.prefix = p.prefix
 	p.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	t.Cleanup(func() { _ = p.rdb.Close() })
 	p.openDatabase()
