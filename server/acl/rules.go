@@ -13,7 +13,7 @@ var (
 	errKeys     = errors.New("Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. Try 'resetkeys' to start with an empty list of patterns")
 	errChannels = errors.New("Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels")
 	errFirstArg = errors.New("Allowing first-arg of a subcommand is not supported")
-	errHash     = errors.New("The provided password hash must be exactly 64 characters and contain only lowercase hexadecimal characters")
+	errHash     = errors.New("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters")
 	errPassword = errors.New("The password you are trying to remove from the user does not exist")
 )
 
