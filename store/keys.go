@@ -82,14 +82,14 @@ func (tx *Tx) Facts(key []byte) (f Facts, ok bool) {
 // Rename moves the value and the deadline of from to to, whose old value goes, and calls Modified for both. from must
 // exist and differ from to.
 func (tx *Tx) Rename(from, to []byte) {
-	tx.transfer(from, to, tx.db, true)
 	tx.Modified(from, 1)
+	tx.transfer(from, to, tx.db, true)
 }
 
 // Move moves key to database db, where it must not exist, and calls Modified for both names.
 func (tx *Tx) Move(key []byte, db int) {
-	tx.transfer(key, key, db, true)
 	tx.Modified(key, 1)
+	tx.transfer(key, key, db, true)
 }
 
 // Copy copies from, which must exist, to the name to in database db, whose old value goes, and calls Modified for it.

@@ -2,6 +2,7 @@ package tracking
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -120,6 +121,7 @@ func (t *Table) Broadcast() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	slices.SortFunc(b.mu.touched, func(p, q *prefix) int { return strings.Compare(p.name, q.name) })
 	for _, p := range b.mu.touched {
 		p.tell()
 		if len(p.changed) > keepChanged {
