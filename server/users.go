@@ -6,10 +6,17 @@ import (
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/server/acl"
+	"github.com/streampulse/pulse/server/stats"
 )
 
 // Users implements commands.Env.
 func (s *Server) Users() commands.Users { return s.users }
+
+// denied are the counters of refusals.
+var denied = [...]stats.Counter{
+	commands.RefusedCommand: stats.DeniedCommand, commands.RefusedKey: stats.DeniedKey,
+	commands.RefusedLogin: stats.DeniedAuth, commands.RefusedChannel: stats.DeniedChannel,
+}
 
 // errTwoPlaces is why a server does not start that is told of users in two places.
 var errTwoPlaces = errors.New("Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This setup is very likely to lead to configuration errors and security holes, please define either an ACL file or declare users directly in your redis.conf, but not both.") //nolint:staticcheck // Redis's words
@@ -25,6 +32,7 @@ func (s *Server) readUsers() error {
 	s.users = acl.New(acl.Options{
 		Table: s.table, Clock: s.clock, File: file, Warn: s.log.Warningf,
 		AllChannels: func() bool { return pubsub.Load() == "allchannels" },
+		Count:       func(why commands.Refusal) { s.stats.Add(denied[why], 1) },
 		LogLength:   func() int { return int(length.Load()) },
 	})
 	password := s.cfg.String("requirepass")

@@ -2,15 +2,12 @@ package acl
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/streampulse/pulse/commands"
 )
 
-// denials is what was refused: counters, and the log of ACL LOG.
+// denials is what was refused lately, for ACL LOG.
 type denials struct {
-	counts [commands.RefusedChannel + 1]atomic.Int64
-
 	mu      sync.Mutex
 	next    int64              // number of the next line
 	entries []*commands.Denied // the latest first
@@ -28,7 +25,6 @@ const (
 
 // add notes a refusal at a time in Unix milliseconds, and keeps at most limit lines.
 func (l *denials) add(d *commands.Denied, now int64, limit int) {
-	l.counts[d.Why].Add(1)
 	e := *d
 	e.Object, e.User, e.Client = cut(e.Object, maxObject), cut(e.User, maxObject), cut(e.Client, maxClient)
 	l.mu.Lock()

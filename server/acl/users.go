@@ -24,6 +24,8 @@ type Options struct {
 	// File is the path of the file of users, "" if there is none. FS is where it is.
 	File string
 	FS   vfs.FS
+	// Count counts a refusal; nil counts nothing.
+	Count func(commands.Refusal)
 	// Warn logs what an operator should know; nil drops it.
 	Warn func(format string, a ...any)
 }
@@ -53,6 +55,9 @@ var _ commands.Users = (*Users)(nil)
 func New(o Options) *Users {
 	if o.FS == nil {
 		o.FS = vfs.OS
+	}
+	if o.Count == nil {
+		o.Count = func(commands.Refusal) {}
 	}
 	if o.Warn == nil {
 		o.Warn = func(string, ...any) {}
@@ -237,20 +242,13 @@ func (r *Users) replace(users map[string]*User) {
 }
 
 // Denied implements commands.Users.
-func (r *Users) Denied(d *commands.Denied) { r.deny.add(d, r.opt.Clock.NowMs(), r.opt.LogLength()) }
+func (r *Users) Denied(d *commands.Denied) {
+	r.opt.Count(d.Why)
+	r.deny.add(d, r.opt.Clock.NowMs(), r.opt.LogLength())
+}
 
 // DenialLog implements commands.Users.
 func (r *Users) DenialLog() []commands.Denied { return r.deny.list() }
 
 // ClearDenialLog implements commands.Users.
 func (r *Users) ClearDenialLog() { r.deny.clear() }
-
-// Denials counts what was refused since the last ResetDenials, by reason.
-func (r *Users) Denials(why commands.Refusal) int64 { return r.deny.counts[why].Load() }
-
-// ResetDenials sets the counters to 0.
-func (r *Users) ResetDenials() {
-	for i := range r.deny.counts {
-		r.deny.counts[i].Store(0)
-	}
-}
