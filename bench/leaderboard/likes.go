@@ -18,8 +18,14 @@ type Likes struct {
 
 // like puts the user ARGV[2] among those who like the post ARGV[1], or takes it away when ARGV[3] is "SREM". It replies with whether
 // that changed anything, and the likes there are now. A post that nobody likes leaves the board.
+// Both commands are spelt out, so that a server can tell beforehand what the script will do.
 var like = redis.NewScript(`
-local changed = redis.call(ARGV[3], KEYS[2], ARGV[2])
+local changed
+if ARGV[3] == 'SREM' then
+	changed = redis.call('SREM', KEYS[2], ARGV[2])
+else
+	changed = redis.call('SADD', KEYS[2], ARGV[2])
+end
 local n = redis.call('SCARD', KEYS[2])
 if changed == 1 then
 	if n == 0 then

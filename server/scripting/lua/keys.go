@@ -13,21 +13,23 @@ type analysis struct {
 	ok       bool
 	commands map[string]bool
 	decls    map[string]int // how often a name is declared, all functions together
-	keyDecls map[string]int // how often as a key: local x = KEYS[...], or a loop over KEYS
+	names    *names
 	callDecl map[string]int // how often as local x = redis.call
 	assigned map[string]bool
 	second   bool // the pass that looks at calls
 }
 
 // Keys reports whether every redis.call and redis.pcall of a freshly compiled main chunk names its command by a constant and its keys by
-// KEYS[...], by locals that hold nothing else, or by variables of loops over KEYS; and the constant names of commands, in lower case. It
+// KEYS[...], by locals that hold nothing else, by variables of loops over KEYS, or by parameters of local functions that are always called
+// with such; and the constant names of commands, in lower case. It
 // is conservative: false says nothing. The syntax tree that it needs is kept only until Forget.
 func (p *Proto) Keys(pos KeyPositions) (ok bool, commands []string) {
 	if p.tree == nil {
 		return false, nil
 	}
-	a := &analysis{pos: pos, ok: true, commands: make(map[string]bool), decls: make(map[string]int), keyDecls: make(map[string]int),
+	a := &analysis{pos: pos, ok: true, commands: make(map[string]bool), decls: make(map[string]int), names: resolve(p.tree),
 		callDecl: make(map[string]int), assigned: make(map[string]bool)}
+	a.names.keyParams()
 	a.stmts(p.tree.body)
 	a.second = true
 	a.stmts(p.tree.body)
@@ -57,9 +59,6 @@ func (a *analysis) declare(name string, init expr) {
 		return
 	}
 	a.decls[name]++
-	if isKeysIndex(init) {
-		a.keyDecls[name]++
-	}
 	if isRedisCall(init) {
 		a.callDecl[name]++
 	}
@@ -125,11 +124,8 @@ func (a *analysis) stmt(s stmt) {
 		a.stmts(s.body)
 	case *genForStmt:
 		over := len(s.exprs) == 1 && isLoopOverKeys(s.exprs[0])
-		for i, n := range s.names {
+		for _, n := range s.names {
 			a.declare(n, nil)
-			if over && i == 1 && !a.second {
-				a.keyDecls[n]++
-			}
 		}
 		if !over {
 			a.exprs(s.exprs)
@@ -254,7 +250,7 @@ func (a *analysis) redisCall(args []expr) {
 	for _, i := range places {
 		switch {
 		case i < len(args)-1, i == len(args)-1 && !open:
-			if !a.isKey(args[i]) {
+			if !a.names.isKey(args[i]) {
 				a.ok = false
 			}
 		case open && !isUnpackKeys(last):
@@ -271,19 +267,11 @@ func (a *analysis) redisCall(args []expr) {
 	if open && all {
 		// Every argument between is a key too.
 		for i := 1; i < len(args)-1; i++ {
-			if !a.isKey(args[i]) {
+			if !a.names.isKey(args[i]) {
 				a.ok = false
 			}
 		}
 	}
-}
-
-func (a *analysis) isKey(e expr) bool {
-	if isKeysIndex(e) {
-		return true
-	}
-	n, ok := e.(*nameExpr)
-	return ok && a.keyDecls[n.name] > 0 && a.keyDecls[n.name] == a.decls[n.name] && !a.assigned[n.name]
 }
 
 func isKeysIndex(e expr) bool {
