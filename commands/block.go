@@ -260,6 +260,9 @@ func (c *Conn) Unblocked() {
 		c.Meter.ErrorReply(b.failed.Error())
 	}
 	c.Meter.Command(b.spec.id, b.took, b.failed != nil)
+	if b.took >= c.slow {
+		c.noteSlow(b.spec, b.args, b.took, false)
+	}
 }
 
 // Unblock ends the wait of c, as if its time were over or with an error; it reports whether c was waiting. It is called

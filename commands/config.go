@@ -37,6 +37,7 @@ func configSet(c *Call) error {
 	if err := c.Env.ConfigSet(pairs, c.Conn.local()); err != nil {
 		return err
 	}
+	c.Conn.attend()
 	c.OK()
 	return nil
 }

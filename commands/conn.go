@@ -58,6 +58,11 @@ type Conn struct {
 
 	crowded bool // see Crowded
 
+	// Monitor tells that the client looks on while others' commands run.
+	Monitor   bool
+	monitored bool          // somebody looks on; as of the beginning of the batch
+	slow      time.Duration // what takes as long goes to the slow log; likewise
+
 	export  Export // what it wants as a replica
 	multi   multi
 	watch   store.Watch
@@ -104,6 +109,7 @@ func (c *Conn) BeginBatch() {
 	c.batch.wall, c.batch.mono = clk.NowMs(), clk.Mono()
 	c.mark = c.batch.mono
 	c.LastActive = c.mark
+	c.attend()
 }
 
 // now is the wall time of a command that begins at mark, in Unix milliseconds.

@@ -145,6 +145,9 @@ func (k *Call) perform(mark int) error {
 		k.Truncate(mark)
 		k.Error(err.Error())
 	}
+	if k.Conn != nil && k.Conn.monitored && k.Spec.Flags&(SkipMonitor|Admin) == 0 {
+		k.show()
+	}
 	return err
 }
 
@@ -161,7 +164,11 @@ func (t *Table) finish(c *Conn, k *Call, err error) {
 		c.Meter.ErrorReply(err.Error())
 	}
 	if err != errBlocked {
-		c.Meter.Command(k.Spec.id, c.lap(), failed || k.failed)
+		d := c.lap()
+		c.Meter.Command(k.Spec.id, d, failed || k.failed)
+		if d >= c.slow {
+			c.noteSlow(k.Spec, k.Args, d, false)
+		}
 	}
 	if ready := tx.Ready(); len(ready) > 0 {
 		t.serve(tx, ready)

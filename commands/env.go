@@ -34,6 +34,8 @@ type Env interface {
 	Persistence
 	Replicas
 	Latency
+	Monitors
+	Slowlog
 
 	// Detach runs f in a lane of its own, and delivers to c, whose request is Suspended, what f returns. c is f's alone
 	// until then.

@@ -196,6 +196,9 @@ const (
 	ErrClaimRetries     = Error("ERR Invalid RETRYCOUNT option argument for XCLAIM")
 	ErrAutoclaimMinIdle = Error("ERR Invalid min-idle-time argument for XAUTOCLAIM")
 	ErrClaimMemory      = Error("ERR Insufficient memory, failed allocating transient memory, COUNT too high.")
+	ErrMonitorMulti     = Error("ERR MONITOR isn't allowed for DENY BLOCKING client")
+	ErrMonitorKeys      = Error("ERR Replica can't interact with the keyspace")
+	ErrSlowCount        = Error("ERR count should be greater than or equal to -1")
 	ErrSSubscribeMulti  = Error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 )
 

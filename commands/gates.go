@@ -44,6 +44,9 @@ func gateSubscriber(c *Conn, k *Call) error {
 
 // gateMulti queues what comes between MULTI and EXEC.
 func gateMulti(c *Conn, k *Call) error {
+	if c.Monitor && !mayMonitor(k.Spec) {
+		return ErrMonitorKeys
+	}
 	if !c.multi.active {
 		return nil
 	}

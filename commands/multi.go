@@ -98,6 +98,10 @@ func (c *Conn) reset() {
 	c.unwatch(c.Tx)
 	c.untrack()
 	unsubscribeAll(c)
+	if c.Monitor {
+		c.Monitor = false
+		c.Env.RemoveMonitor(c)
+	}
 }
 
 // exec runs the queue under the locks of all its keys and of all watched keys, so that nothing can come between the
@@ -183,6 +187,10 @@ func (c *Conn) execQueue(k *Call, m *multi) {
 		if err != nil {
 			c.Meter.ErrorReply(err.Error())
 		}
-		c.Meter.Command(q.spec.id, c.lap(), err != nil || call.failed)
+		d := c.lap()
+		c.Meter.Command(q.spec.id, d, err != nil || call.failed)
+		if d >= c.slow {
+			c.noteSlow(q.spec, q.args, d, false)
+		}
 	}
 }

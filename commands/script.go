@@ -142,6 +142,9 @@ func scriptScope(c *Call) Flags {
 
 // eval runs EVAL and its kin, and FCALL.
 func eval(c *Call) error {
+	if c.Conn.monitored {
+		c.show() // before what it calls
+	}
 	n, ok := num.ParseInt(c.Args[2])
 	s, err := c.findScript()
 	switch {
@@ -252,7 +255,11 @@ func (r *scriptRun) run(args [][]byte, proto int) []byte {
 	if err != nil {
 		conn.Meter.ErrorReply(err.Error())
 	}
-	conn.Meter.Command(spec.id, conn.lap(), err != nil)
+	d := conn.lap()
+	conn.Meter.Command(spec.id, d, err != nil)
+	if d >= conn.slow {
+		conn.noteSlow(spec, args, d, true)
+	}
 	return r.w.Bytes()
 }
 

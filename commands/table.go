@@ -55,6 +55,8 @@ var groups = [][]Spec{
 	aclCommands,
 	persistenceCommands,
 	latencyCommands,
+	slowlogCommands,
+	monitorCommands,
 	replicationCommands,
 	clusterCommands,
 	memoryCommands,

@@ -32,23 +32,29 @@ func TestNotifications(t *testing.T) {
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			eachTarget(t, settings{"notify-keyspace-events", "KEAmn"}, func(t *testing.T, to target) {
-				text, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
 				n := newNotified(t, to)
-				got := n.replay(string(text))
-				switch {
-				case got == string(text):
-				case script.Rewriting() && to.oracle:
-					if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				case !script.Rewriting():
-					t.Error(difference(string(text), got))
-				}
+				n.listener.do("PSUBSCRIBE __key*")
+				n.compare(path)
 			})
 		})
+	}
+}
+
+// compare replays the recording at path and reports where it goes another way, or records it anew.
+func (n *notified) compare(path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	got := n.replay(string(text))
+	switch {
+	case got == string(text):
+	case script.Rewriting() && n.version < 99:
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			n.t.Fatal(err)
+		}
+	case !script.Rewriting():
+		n.t.Error(difference(string(text), got))
 	}
 }
 
@@ -76,8 +82,10 @@ type notified struct {
 	dial     func(t testing.TB) *client
 	listener *client
 	syncs    int
-	version  float64 // of the server
-	old      bool    // it is older than what follows
+	version  float64         // of the server
+	old      bool            // it is older than what follows
+	errors   bool            // replies may be errors
+	look     func() []string // what is to be seen of the last request
 }
 
 func newNotified(t testing.TB, to target) *notified {
@@ -86,7 +94,7 @@ func newNotified(t testing.TB, to target) *notified {
 		m := regexp.MustCompile(`redis_version:(\d+\.\d+)`).FindStringSubmatch(n.control.do("INFO server"))
 		n.version, _ = strconv.ParseFloat(m[1], 64)
 	}
-	n.listener.do("PSUBSCRIBE __key*")
+	n.look = n.events
 	return n
 }
 
@@ -118,7 +126,7 @@ func (n *notified) replay(text string) string {
 		default:
 			n.request(who, request)
 			if !n.old {
-				n.write(&out, n.events())
+				n.write(&out, n.look())
 			}
 		}
 	}
@@ -152,7 +160,7 @@ func (n *notified) request(who, request string) {
 	switch {
 	case n.old:
 	case who == "":
-		if reply := n.by.doArgs(args...); strings.HasPrefix(reply, "-") {
+		if reply := n.by.doArgs(args...); strings.HasPrefix(reply, "-") && !n.errors {
 			n.t.Errorf("%s: %s", request, reply)
 		}
 	default:

@@ -112,6 +112,8 @@ type Server struct {
 	memory    memoryWatch
 	latency   latency
 	notifier  notifier
+	monitors  monitors
+	slowlog   slowlog
 	files     files
 	collector collector
 
@@ -172,6 +174,7 @@ func Open(o Options) (*Server, error) {
 	}
 	s.initLatency()
 	s.initNotify()
+	s.initSlowlog()
 	s.initMemory()
 	if o.TuneCollector {
 		s.collector.start(s)

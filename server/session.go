@@ -157,6 +157,9 @@ func (s *session) do(n note) {
 	case notePush:
 		s.conn.Tied = true
 		s.conn.Out.Raw(n.push.Bytes(s.conn.Out.Proto()))
+	case noteLine:
+		s.conn.Tied = true
+		s.conn.Out.Raw(n.bytes)
 	case noteResume:
 	case noteInvalidate:
 		s.invalidate(n.keys, n.redirected)

@@ -172,7 +172,7 @@ func (s *session) overLimit(n int) bool {
 	switch {
 	case s.export != nil:
 		l = ls.Replica
-	case s.conn.Subscriber():
+	case s.conn.Subscriber(), s.conn.Monitor && l == (config.OutputLimit{}): // nothing else would bound it
 		l = ls.PubSub
 	}
 	if l.Hard > 0 && int64(n) > l.Hard {
