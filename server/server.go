@@ -124,6 +124,8 @@ type Server struct {
 	entry    sync.WaitGroup // those who accept connections, and connections on their way to a loop
 	closing  atomic.Bool
 	attack   atomic.Int64 // when the last cross-protocol attack was logged, monotonic; 0: never
+
+	cronPaused atomic.Bool // DEBUG PAUSE-CRON
 }
 
 // vars are the parameters read at run time.
@@ -290,6 +292,9 @@ func (s *Server) cron() {
 		case <-s.stop:
 			return
 		case <-tick.C:
+		}
+		if s.cronPaused.Load() {
+			continue
 		}
 		s.stats.Sample(s.clock.Mono())
 		s.loops.balance()
