@@ -125,6 +125,7 @@ func (s *session) run(r *request) int {
 	if len(r.args) == 0 {
 		return r.size
 	}
+	s.running = r
 	c := &s.conn
 	if isHTTP(r.args[0]) {
 		s.attacked()

@@ -55,14 +55,22 @@ func (s *session) depart() {
 		s.comeBack(note{kind: noteClose})
 		return
 	}
+	s.running = nil // its memory is another session's by now
 	go func() {
 		defer d.mu.running.Done()
+		survived := false
+		defer func() {
+			if !survived {
+				s.crashed()
+			}
+		}()
 		l := <-d.lane
 		l.gate.Enter()
 		reply := f(commands.Lane{Gate: l.gate, Tx: l.tx, Meter: &l.meter})
 		l.gate.Leave()
 		s.srv.tracking.Broadcast()
 		d.lane <- l
+		survived = true
 		s.comeBack(note{kind: noteReply, bytes: reply})
 	}()
 }

@@ -428,9 +428,9 @@ func (s *Server) saveForExit(l commands.Lane, o commands.ShutdownOptions) error 
 	return commands.ErrShutdownFailed
 }
 
-// PrepareExit does what SHUTDOWN does before the end: it saves the data if save points ask for that. Close follows if it
-// returns nil; otherwise the server goes on.
-func (s *Server) PrepareExit() (err error) {
-	s.files.inLane(func(l commands.Lane) { err = s.saveForExit(l, commands.ShutdownOptions{}) })
+// PrepareExit does what SHUTDOWN with the options does before the end: it saves the data, if they or save points ask for
+// that. Close follows if it returns nil; otherwise the server goes on.
+func (s *Server) PrepareExit(o commands.ShutdownOptions) (err error) {
+	s.files.inLane(func(l commands.Lane) { err = s.saveForExit(l, o) })
 	return err
 }

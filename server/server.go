@@ -123,6 +123,10 @@ type Server struct {
 	wg       sync.WaitGroup
 	entry    sync.WaitGroup // those who accept connections, and connections on their way to a loop
 	closing  atomic.Bool
+	crash    struct {
+		began atomic.Bool
+		end   func()
+	}
 	attack   atomic.Int64 // when the last cross-protocol attack was logged, monotonic; 0: never
 
 	cronPaused atomic.Bool // DEBUG PAUSE-CRON
@@ -158,6 +162,7 @@ func Open(o Options) (*Server, error) {
 		runID: newRunID(), start: o.Clock.Mono(),
 		stop: make(chan struct{}), closed: make(chan struct{}),
 	}
+	s.crash.end = o.Crash
 	s.ChangeReplicationID()
 	s.store = store.New(store.Options{
 		Databases: int(s.cfg.Int("databases").Load()), Shards: o.Shards, Clock: o.Clock, Seed: o.Seed,

@@ -48,6 +48,7 @@ type session struct {
 	export    *export // to be sent next, by a stream (export.go)
 	busy      bool    // of the input being handled: an exclusive operation takes too long, and nothing waits for it
 	overSoft  time.Duration
+	running   *request // the one that was begun last, for the report of a crash
 }
 
 // owner runs a session.
@@ -103,6 +104,12 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}
 	// Inside the gate and only there: CLIENT LIST of another session looks at this one while all gates are closed.
 	c := &s.conn
+	survived := false
+	defer func() {
+		if !survived {
+			s.crashed()
+		}
+	}()
 	s.busy = s.srv.enter(l)
 	c.Gate, c.Tx, c.Meter, l.session = l.gate, l.tx, &l.meter, s
 	c.Out.Reset(l.out[:0])
@@ -143,6 +150,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		l.stats.Add(stats.NetOutput, int64(len(out)))
 		l.stats.Add(stats.Writes, 1)
 	}
+	survived = true
 	return out, more
 }
 

@@ -2,8 +2,8 @@
 //
 //	pulse-server [/path/to/redis.conf | -] [--directive value ...]
 //
-// Its command line, its log and its exit codes are those of redis-server. It ends on SIGINT and SIGTERM after answering
-// what clients have sent; a second signal ends it at once.
+// Its command line, its log and its exit codes are those of redis-server; called by that name it also uses its words. It
+// ends on SIGINT and SIGTERM after answering what clients have sent; a second signal ends it at once.
 package main
 
 import (
@@ -11,50 +11,48 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
-	"os/signal"
-	"runtime"
-	"syscall"
+	"runtime/debug"
 	"time"
 
-	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/systemd"
 	"github.com/streampulse/pulse/server"
 	"github.com/streampulse/pulse/server/config"
 	"github.com/streampulse/pulse/server/log"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
-const usage = `Usage: pulse-server [/path/to/redis.conf] [options] [-]
-       pulse-server - (read config from stdin)
-       pulse-server -v or --version
-       pulse-server -h or --help
-
-Examples:
-       pulse-server (run the server with default conf)
-       echo 'maxmemory 128mb' | pulse-server -
-       pulse-server /etc/redis/6379.conf
-       pulse-server --port 7777
-       pulse-server /etc/myredis.conf --loglevel verbose -
-       pulse-server /etc/myredis.conf --loglevel verbose
-`
+// instance is a server, what it was started with, and those who watch over it.
+type instance struct {
+	identity
+	cfg        *config.Config
+	log        *log.Logger
+	supervisor supervisor
+	srv        *server.Server
+}
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	cfg, info, err := config.ParseArgs(args, stdin)
+	id := identify(args[0])
+	cfg, info, err := config.ParseArgs(args[1:], stdin)
 	switch {
 	case err != nil:
 		fmt.Fprint(stderr, err)
 		return 1
 	case info.Version:
-		fmt.Fprintf(stdout, "Pulse server v=%s pulse=%s sha=00000000:0 malloc=go bits=64 build=%s\n", commands.RedisVersion, server.Version, runtime.Version())
+		fmt.Fprint(stdout, id.version())
 		return 0
 	case info.Help:
-		fmt.Fprint(stderr, usage)
+		fmt.Fprint(stderr, id.usage())
 		return 1
 	case info.CheckSystem:
-		return 0
-	case info.TestMemory, info.Sentinel:
-		fmt.Fprintln(stderr, "pulse-server has neither a memory test nor a sentinel mode.")
+		return checkSystem(stdout)
+	case info.TestMemory:
+		fmt.Fprintln(stderr, "There is no memory test in this program; memtest86 and memtester are made for that.")
+		return 1
+	case info.Sentinel:
+		fmt.Fprintln(stderr, "There is no sentinel mode in this program.")
 		return 1
 	}
 	if cfg.Bool("daemonize").Load() && os.Getenv(daemonMark) == "" {
@@ -66,69 +64,122 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			return 1
 		}
 	}
-	logger, err := log.New(log.Options{File: cfg.Text("logfile"), Writer: stdout, Level: cfg.Enum("loglevel").Load()})
+	syslog, err := openSyslog(cfg)
+	if err != nil {
+		fmt.Fprint(stderr, &config.LoadError{Reason: fmt.Sprintf("Can't reach syslog: %v", err)})
+		return 1
+	}
+	logger, err := log.New(log.Options{File: cfg.Text("logfile"), Writer: stdout, Level: cfg.Enum("loglevel").Load(), Copy: syslog})
 	if err != nil {
 		fmt.Fprint(stderr, &config.LoadError{Reason: fmt.Sprintf("Can't open the log file: %v", err)})
 		return 1
 	}
 	defer logger.Close()
-	logger.Noticef("oO0OoO0OoO0Oo Pulse is starting oO0OoO0OoO0Oo")
-	logger.Noticef("Pulse version=%s, compatible with Redis version=%s, bits=64, pid=%d, just started", server.Version, commands.RedisVersion, os.Getpid())
-	if len(args) == 0 {
-		logger.Warningf("Warning: no config file specified, using the default config. In order to specify a config file use pulse-server /path/to/redis.conf")
-	} else {
-		logger.Noticef("Configuration loaded")
+	if path := cfg.Text("logfile"); path != "" {
+		keepCrashes(path, logger)
 	}
-	logger.SetRole(log.Master)
-	logger.Noticef("Running mode=standalone, port=%d. PID: %d", cfg.Int("port").Load(), os.Getpid())
+	p := &instance{identity: id, cfg: cfg, log: logger}
+	return p.serve(len(args) > 1, stderr)
+}
 
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	o := server.Options{Config: cfg, Log: logger, Dir: ".", IgnoreUnread: cfg.Bool("ignore-unread-data").Load(), TuneCollector: true}
-	srv, err := open(o, signals)
-	switch {
-	case errors.Is(err, server.ErrClosed):
-		logger.Warningf("Received shutdown while the data were being loaded, exiting now.")
-		return 0
-	case err != nil:
-		logger.Warningf("%v", err)
+// keepCrashes has what the runtime says when it ends the process appended to the log file.
+func keepCrashes(path string, logger *log.Logger) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		err = debug.SetCrashOutput(f, debug.CrashOptions{}) // which has a descriptor of its own
+		_ = f.Close()
+	}
+	if err != nil {
+		logger.Warningf("What the runtime says if the process crashes is not kept: %v", err)
+	}
+}
+
+// serve is the life of the server; it returns the exit code.
+func (p *instance) serve(configured bool, stderr io.Writer) int {
+	signals := listenToSignals() // before anything is written that nobody may read
+	p.supervisor = newSupervisor(p.cfg, p.log)
+	p.announce(p.log, p.cfg, os.Getpid(), configured)
+	if err := p.adjustOOM(); err != nil {
 		return 1
 	}
-	removePID := writePID(cfg, logger)
-	defer removePID()
-	for ended := false; !ended; {
-		select {
-		case s := <-signals:
-			name := "SIGINT"
-			if s == syscall.SIGTERM {
-				name = "SIGTERM"
-			}
-			logger.Warningf("Received %s scheduling shutdown...", name)
-			if err := srv.PrepareExit(); err != nil {
-				logger.Warningf("%s received but errors trying to shut down the server, check the logs for more information", name)
-				continue
-			}
-			ended = true
-		case <-srv.Done():
-			ended = true
-		}
+	o := server.Options{
+		Config: p.cfg, Log: p.log, Dir: ".", IgnoreUnread: p.cfg.Bool("ignore-unread-data").Load(), TuneCollector: true,
+		Crash: func() { os.Exit(1) },
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Int("shutdown-timeout").Load())*time.Second)
+	if err := takeSockets(&o); err != nil {
+		p.log.Warningf("%v", err)
+		return 1
+	}
+	removePID := p.writePID()
+	defer removePID()
+	var err error
+	var refused *config.LoadError
+	p.srv, err = p.open(o, signals)
+	switch {
+	case errors.Is(err, server.ErrClosed):
+		p.log.Warningf("Received shutdown while the data were being loaded, exiting now.")
+		return 0
+	case errors.As(err, &refused):
+		fmt.Fprint(stderr, refused)
+		return 1
+	case err != nil:
+		p.log.Warningf("%v", err)
+		return 1
+	}
+	p.supervisor.ready()
+	if !p.untilEnd(signals) {
+		return 1
+	}
+	p.supervisor.stopping()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(p.cfg.Int("shutdown-timeout").Load())*time.Second)
 	defer cancel()
+	hurried := make(chan struct{})
 	go func() {
-		<-signals
+		if s := <-signals; isInterrupt(s) {
+			close(hurried)
+		}
 		cancel()
 	}()
-	if err := srv.Close(ctx); err != nil {
-		logger.Warningf("Not everything ended in time: %v", err)
+	if err := p.srv.Close(ctx); err != nil {
+		p.log.Warningf("Not everything ended in time: %v", err)
 	}
-	logger.Warningf("Pulse is now ready to exit, bye bye...")
+	select {
+	case <-hurried:
+		p.log.Warningf("You insist... exiting now.")
+		return 1
+	default:
+	}
+	p.log.Warningf("%s is now ready to exit, bye bye...", p.product)
 	return 0
 }
 
+// takeSockets uses the sockets that a service manager has opened, if there are any, instead of the ports of the configuration.
+// One whose name begins with "tls" speaks TLS.
+func takeSockets(o *server.Options) error {
+	sockets, err := systemd.Listeners()
+	if err != nil {
+		return err
+	}
+	for _, s := range sockets {
+		if len(s.Name) >= 3 && s.Name[:3] == "tls" {
+			o.TLSListeners = append(o.TLSListeners, s.Listener)
+		} else {
+			o.Listeners = append(o.Listeners, s.Listener)
+		}
+		kind := "socket"
+		if _, ok := s.Addr().(*net.TCPAddr); ok {
+			kind = "port"
+		}
+		o.Log.Noticef("The service manager has opened the %s %s (%s)", kind, s.Addr(), s.Name)
+	}
+	return nil
+}
+
 // open opens the server. A signal while it loads its data ends that: nothing has changed, and the process is to go.
-func open(o server.Options, signals <-chan os.Signal) (*server.Server, error) {
+//
+// When the data are loaded clients are served, a moment before Open returns, and what they have written must be saved: so a
+// signal ends the process here only if Open takes longer than that moment.
+func (p *instance) open(o server.Options, signals chan os.Signal) (*server.Server, error) {
 	type result struct {
 		srv *server.Server
 		err error
@@ -138,26 +189,48 @@ func open(o server.Options, signals <-chan os.Signal) (*server.Server, error) {
 		srv, err := server.Open(o)
 		opened <- result{srv, err}
 	}()
-	select {
-	case r := <-opened:
-		return r.srv, r.err
-	case <-signals:
-		return nil, server.ErrClosed
+	patience := time.NewTicker(loadNotice)
+	defer patience.Stop()
+	var asked os.Signal
+	var moment <-chan time.Time
+	for {
+		select {
+		case r := <-opened:
+			if asked != nil {
+				signals <- asked
+			}
+			return r.srv, r.err
+		case s := <-signals:
+			if asked == nil {
+				asked, moment = s, time.After(lastMoment)
+			}
+		case <-moment:
+			p.log.Warningf("Received %s scheduling shutdown...", nameOf(asked))
+			return nil, server.ErrClosed
+		case <-patience.C:
+			p.supervisor.loading()
+		}
 	}
 }
 
+// lastMoment is how long Open may take to return after the first client was served.
+const lastMoment = 500 * time.Millisecond
+
 // writePID writes the pidfile, if one is wanted, and returns what removes it.
-func writePID(cfg *config.Config, logger *log.Logger) (remove func()) {
-	path := cfg.Text("pidfile")
-	if path == "" && cfg.Bool("daemonize").Load() {
+func (p *instance) writePID() (remove func()) {
+	path := p.cfg.Text("pidfile")
+	if path == "" && p.cfg.Bool("daemonize").Load() {
 		path = "/var/run/redis.pid"
 	}
 	if path == "" {
 		return func() {}
 	}
 	if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
-		logger.Warningf("Failed to write PID file: %v", err)
+		p.log.Warningf("Failed to write PID file: %v", err)
 		return func() {}
 	}
-	return func() { _ = os.Remove(path) }
+	return func() {
+		p.log.Noticef("Removing the pid file.")
+		_ = os.Remove(path)
+	}
 }

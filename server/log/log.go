@@ -82,12 +82,16 @@ type Options struct {
 	PID int
 	// Role begins as this; 0 means Starting.
 	Role byte
+	// Copy, if there is one, gets each message that is written, with its control bytes escaped. It is called in the order
+	// of the lines, under a lock: it must not log, and should not take long.
+	Copy func(level Level, message string)
 }
 
 // Logger writes log lines.
 type Logger struct {
 	level atomic.Int32
 	role  atomic.Uint32
+	copy  func(level Level, message string)
 	clock clock.Clock
 	zone  *time.Location
 	pid   string
@@ -114,7 +118,7 @@ func New(o Options) (*Logger, error) {
 			return nil, fmt.Errorf("log: no level %q", o.Level)
 		}
 	}
-	l := &Logger{clock: o.Clock, zone: o.Location}
+	l := &Logger{clock: o.Clock, zone: o.Location, copy: o.Copy}
 	if l.clock == nil {
 		l.clock = clock.Real
 	}
@@ -233,8 +237,12 @@ func (l *Logger) logf(level Level, format string, args []any) {
 	l.follow(now)
 	b = time.UnixMilli(now).In(l.zone).AppendFormat(b, "02 Jan 2006 15:04:05.000")
 	b = append(b, ' ', levelChars[level], ' ')
+	at := len(b)
 	b = append(appendMessage(b, message), '\n')
 	_, _ = l.mu.out.Write(b)
+	if l.copy != nil {
+		l.copy(level, string(b[at:len(b)-1]))
+	}
 	if cap(b) <= maxKept {
 		l.mu.buf = b
 	}
