@@ -67,6 +67,9 @@ type Options struct {
 	Log *log.Logger
 	// Clock is the source of time; nil means the real one.
 	Clock clock.Clock
+	// MetricsAddr is the TCP address on which HTTP answers /metrics, /healthz, /readyz and /debug/pprof/, to everybody who can
+	// reach it; instead of the parameter metrics-addr. With neither, nothing does.
+	MetricsAddr string
 	// Dir is the directory of the RDB file and of the append-only file, which nobody else may use at the same time. With
 	// "" the server keeps no files, whatever the parameters say.
 	Dir string
@@ -116,6 +119,7 @@ type Server struct {
 	slowlog   slowlog
 	files     files
 	collector collector
+	telemetry telemetry
 
 	stop     chan struct{} // closed when the server is to end: by Close or by SHUTDOWN
 	stopOnce sync.Once
@@ -210,6 +214,10 @@ func Open(o Options) (*Server, error) {
 		s.shutDown()
 		return nil, err
 	}
+	if err := s.openTelemetry(o.MetricsAddr); err != nil {
+		s.shutDown()
+		return nil, err
+	}
 	s.files.beginLoading()
 	s.wg.Add(1)
 	go s.cron()
@@ -219,6 +227,7 @@ func Open(o Options) (*Server, error) {
 		s.shutDown()
 		return nil, err
 	}
+	s.telemetry.loaded.Store(true)
 	ready := ""
 	for _, l := range s.listeners.list() {
 		if l.kind != ready {
@@ -278,6 +287,7 @@ func (s *Server) shutDown() {
 	s.clients.each(func(c *session) { c.post(note{kind: noteClose}) })
 	s.loops.close()
 	s.clients.waitEmpty(2 * time.Second)
+	s.telemetry.close()
 	s.wg.Wait()
 	s.files.close()
 	s.store.Close()

@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -82,4 +84,21 @@ func checkShutdown(s string) error {
 
 func isAlnum(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+var errAddr = errors.New("an address is host:port")
+
+// checkAddr wants a host, which may be empty or in brackets, and a port.
+func checkAddr(s string) error {
+	if s == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errAddr
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errAddr
+	}
+	return nil
 }

@@ -139,7 +139,7 @@ func randomWords(r *rand.Rand, p *Param) string {
 	case KindOctal:
 		return strconv.FormatInt(r.Int64N(0o1000), 8)
 	case KindString:
-		return pick("", "a", "a b", `a"b`, "a'b\\", "\x00\xff\n\r", " # ", "{title}", "127.0.0.1")
+		return pick("", "a", "a b", `a"b`, "a'b\\", "\x00\xff\n\r", " # ", "{title}", "127.0.0.1", ":1")
 	case KindSpecial:
 		return pick("", "1 2", "3 4 5 6", "0 1 2", "127.0.0.1 *", "-::1", "normal 1024 1048576 3", "replica 3 4 5 pubsub 1gb 0 9",
 			"KEA", "g$", "99.99 50", "host 6379", "relative 7")
