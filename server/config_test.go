@@ -249,3 +249,30 @@ func TestInertParametersSaySoOnce(t *testing.T) {
 		t.Errorf("%d warnings", n)
 	}
 }
+
+func TestResetStat(t *testing.T) {
+	srv := openWith(t, Options{Addr: "127.0.0.1:0", Dir: t.TempDir()}, "appendonly", "yes")
+	c := dial(t, srv)
+	c.want("SET k v", "+OK\r\n")
+	c.want("SAVE", "+OK\r\n")
+	c.want("GET k", "$1\r\nv\r\n")
+	c.want("GET nokey", "$-1\r\n")
+	c.do("NOSUCH")
+	c.do("BGREWRITEAOF")
+	counts := []string{"rdb_saves:1", "aof_rewrites:1", "keyspace_hits:1", "keyspace_misses:1", "total_error_replies:1", "errorstat_ERR:count=1", "cmdstat_get:calls=2"}
+	waitFor(t, "the log to be rewritten", func() bool { return strings.Contains(c.do("INFO everything"), "\naof_rewrites:1\r\n") })
+	info := c.do("INFO everything")
+	for _, line := range counts {
+		if !strings.Contains(info, "\n"+line) {
+			t.Errorf("before: no %s", line)
+		}
+	}
+	c.want("CONFIG RESETSTAT", "+OK\r\n")
+	info = c.do("INFO everything")
+	for _, line := range counts {
+		name, _, _ := strings.Cut(line, ":")
+		if strings.Contains(info, "\n"+line) || !strings.HasSuffix(name, "_ERR") && !strings.HasPrefix(name, "cmdstat") && !strings.Contains(info, "\n"+name+":0\r\n") {
+			t.Errorf("after: %s is not 0", name)
+		}
+	}
+}

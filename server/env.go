@@ -34,6 +34,10 @@ func (s *Server) ConfigResetStat() {
 	if l := s.files.log.Load(); l != nil {
 		l.ResetStats()
 	}
+	p := &s.files
+	p.mu.Lock()
+	p.mu.saved.count, p.mu.rewritten.count = 0, 0
+	p.mu.Unlock()
 }
 
 // SleepForDebug implements commands.Env.

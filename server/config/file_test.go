@@ -174,10 +174,10 @@ func TestDirectives(t *testing.T) {
 
 func TestInertNamesWhatWasSet(t *testing.T) {
 	c := New()
-	if err := c.Load([]byte("activerehashing yes\nsyslog-enabled yes\nport 3")); err != nil {
+	if err := c.Load([]byte("activerehashing yes\ndynamic-hz no\nport 3")); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Inert(); !slices.Equal(got, []string{"syslog-enabled"}) {
+	if got := c.Inert(); !slices.Equal(got, []string{"dynamic-hz"}) {
 		t.Error(got)
 	}
 }
