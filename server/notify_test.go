@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -236,20 +235,22 @@ func (n *notified) collect(end func(channel, message string) bool) (events []str
 }
 
 // message returns the parts of the next message.
-func (n *notified) message() []string {
-	raw := n.listener.read()
-	var parts []string
-	for rest := []byte(raw)[len("*4\r\n"):]; len(rest) > 0; {
+func (n *notified) message() []string { return parts(n.t, n.listener.read()) }
+
+// parts takes a message to a pattern apart.
+func parts(t testing.TB, raw string) (out []string) {
+	t.Helper()
+	for rest := []byte(raw)[min(len(raw), len("*4\r\n")):]; len(rest) > 0; {
 		i := bytes.Index(rest, []byte("\r\n"))
-		size, err := strconv.Atoi(string(rest[1:i]))
+		size, err := strconv.Atoi(string(rest[1:max(i, 1)]))
 		if err != nil || rest[0] != '$' {
-			n.t.Fatalf("not a message: %q", raw)
+			t.Fatalf("not a message: %q", raw)
 		}
-		parts = append(parts, string(rest[i+2:i+2+size]))
+		out = append(out, string(rest[i+2:i+2+size]))
 		rest = rest[i+2+size+2:]
 	}
-	if len(parts) != 4 || !slices.Contains([]string{"pmessage"}, parts[0]) {
-		n.t.Fatalf("not a message: %q", raw)
+	if len(out) != 4 || out[0] != "pmessage" {
+		t.Fatalf("not a message: %q", raw)
 	}
-	return parts
+	return out
 }
