@@ -48,6 +48,7 @@ type place struct {
 	loop *loop
 	gc   gnet.Conn
 	left bool // the session lives here no more
+	late bool // its last turn took longer than slowTime
 }
 
 // startLoop starts an event loop.
@@ -158,9 +159,13 @@ func (l *loop) OnClose(gc gnet.Conn, _ error) gnet.Action {
 // hogTime is how long a session may keep its loop busy with input that has come before.
 const hogTime = 20 * time.Millisecond
 
-// slowTime is how long a session's commands may take at one go. What a session that takes longer sends next is no longer
-// the loop's business: a client of slow commands stalls its neighbours once, not for ever.
-const slowTime = 30 * time.Millisecond
+// slowTime is how long a session's commands may take at one go. What a session that takes longer twice in a row, or once much longer, sends next
+// is no longer the loop's business: a client of slow commands stalls its neighbours once or twice, not for ever. Once is not enough, because on a
+// busy machine a loop is made to wait for a processor now and then: one by one, all sessions would leave it.
+const (
+	slowTime     = 30 * time.Millisecond
+	verySlowTime = 4 * slowTime
+)
 
 // feed lets the session work and writes what it answers. A socket that does not take all of it moves to a stream, and so
 // does a session with so much to do that its neighbours on the loop would notice.
@@ -181,7 +186,9 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 		p.loop.held.last = end
 		if !p.left {
 			s.work += end - start
-			s.slow = end-start > slowTime
+			took := end - start
+			s.slow = took > verySlowTime || took > slowTime && p.late
+			p.late = took > slowTime
 		}
 	}()
 	for turn := 0; ; turn++ {

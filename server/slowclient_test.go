@@ -321,13 +321,20 @@ func TestPipelineBehindWait(t *testing.T) {
 	pings.check(t)
 }
 
-// TestSlowCommands: a client of slow commands stalls the other clients of its loop once; then it has goroutines of its
-// own.
+// TestSlowCommands: a client of slow commands stalls the other clients of its loop twice, one of very slow ones once; then it has
+// goroutines of its own.
 func TestSlowCommands(t *testing.T) {
+	t.Run("slow", func(t *testing.T) { testSlowCommands(t, "DEBUG SLEEP 0.05", "DEBUG SLEEP 0.05") })
+	t.Run("very slow", func(t *testing.T) { testSlowCommands(t, "DEBUG SLEEP 0.15") })
+}
+
+func testSlowCommands(t *testing.T, first ...string) {
 	srv := openServer(t, "io-threads", "1", "enable-debug-command", "yes")
 	slow, other := dial(t, srv), dial(t, srv)
 	other.want("PING", "+PONG\r\n")
-	slow.want("DEBUG SLEEP 0.05", "+OK\r\n")
+	for _, c := range first {
+		slow.want(c, "+OK\r\n")
+	}
 	slow.send(requests("DEBUG SLEEP 0.5", "SET k v"))
 	best := time.Hour
 	for range 3 {
