@@ -45,19 +45,21 @@ end
 return 0
 `)
 
-// outcome is what a load of this process came to. shared says that those who joined it may have it too: that no update's
-// invalidation has happened while it ran, or that it failed.
+// outcome is what a load of this process came to. Those who joined it may have it if they came no later than asOf: what was found then was
+// true when they began. A load that failed is as of its end.
 type outcome struct {
-	p      Profile
-	err    error
-	shared bool
+	p    Profile
+	err  error
+	asOf time.Time // zero: for nobody else
 }
 
 // miss joins the load of id that is under way in this process, or begins one.
 //
 // What a load returns is as of its beginning. Who began it may have that in any case; who joined it may only when no update has
-// invalidated since: the lease was intact to the end. Otherwise the joiner goes round again.
+// invalidated until they came: the lease was intact then, or the cache was read after. Otherwise the joiner goes round again. Between the last
+// reply to a load and its end others can still join it, however short that is; so it is not enough that the lease was intact.
 func (c *Cache) miss(ctx context.Context, id string) (Profile, error) {
+	came := time.Now()
 	for {
 		began := false
 		result := c.loading.DoChan(id, func() (any, error) {
@@ -74,7 +76,7 @@ func (c *Cache) miss(ctx context.Context, id string) (Profile, error) {
 			if r.Err != nil {
 				return nil, r.Err
 			}
-			if o := r.Val.(outcome); began || o.shared {
+			if o := r.Val.(outcome); began || !o.asOf.Before(came) {
 				return o.p, o.err
 			}
 		}
@@ -88,25 +90,27 @@ func (c *Cache) load(ctx context.Context, id string) outcome {
 	token := newToken()
 	end := time.Now().Add(c.o.Lease)
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		asked := time.Now()
 		fields, err := lookOrLease.Run(ctx, c.rdb, keys, token, c.o.Lease.Milliseconds()).Slice()
 		if err != nil {
-			return outcome{shared: true, err: fmt.Errorf("profile: read cache: %w", err)}
+			return outcome{asOf: time.Now(), err: fmt.Errorf("profile: read cache: %w", err)}
 		}
 		if len(fields) > 1 {
 			p, err := parseFields(fields)
-			return outcome{p, err, true}
+			return outcome{p, err, asked}
 		}
 		if len(fields) == 1 && fields[0] == int64(1) {
 			return c.loadAndFill(ctx, id, keys, token)
 		}
 		if time.Now().After(end) {
+			asked := time.Now()
 			p, err := c.fromSource(ctx, id)
-			return outcome{p: p, err: err, shared: err != nil && !errors.Is(err, ErrNotFound)}
+			return outcome{p, err, asked}
 		}
 		select {
 		case <-time.After(pause/2 + time.Duration(c.o.Rand()*float64(pause/2))):
 		case <-ctx.Done():
-			return outcome{shared: true, err: ctx.Err()}
+			return outcome{asOf: time.Now(), err: ctx.Err()}
 		}
 	}
 }
@@ -130,7 +134,8 @@ func (c *Cache) loadAndFill(ctx context.Context, id string, keys []string, token
 	// Whatever became of the load, those who wait for it must learn that it is over.
 	ctx = context.WithoutCancel(ctx)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return outcome{shared: true, err: errors.Join(err, giveUp.Run(ctx, c.rdb, keys[1:], token).Err())}
+		err = errors.Join(err, giveUp.Run(ctx, c.rdb, keys[1:], token).Err())
+		return outcome{asOf: time.Now(), err: err}
 	}
 	ttl := c.o.TTL
 	if err != nil {
@@ -147,9 +152,13 @@ func (c *Cache) loadAndFill(ctx context.Context, id string, keys []string, token
 	for name, value := range p {
 		args = append(args, name, value)
 	}
+	asked := time.Now()
 	n, fillErr := fill.Run(ctx, c.rdb, keys, args...).Int64()
 	// A cache that could not be filled does not make the answer wrong, only unknown to others.
-	return outcome{p, err, fillErr == nil && n == 1}
+	if fillErr != nil || n != 1 {
+		asked = time.Time{}
+	}
+	return outcome{p, err, asked}
 }
 
 // fromSource asks the database, for no longer than a lease.
