@@ -45,7 +45,7 @@ type Listener struct {
 func Listen(ctx context.Context, rdb redis.UniversalClient, channel string) (*Listener, error) {
 	l := &Listener{sub: rdb.Subscribe(ctx, channel)}
 	// A read that waits for a message does not notice a cancelled context; closing its connection wakes it.
-	l.release = context.AfterFunc(ctx, func() { _ = l.Close() })
+	l.release = context.AfterFunc(ctx, func() { _ = l.shut() }) // which may run before release is set
 	if _, err := l.sub.Receive(ctx); err != nil {
 		_ = l.Close()
 		return nil, fmt.Errorf("broadcast: subscribe: %w", err)
@@ -68,10 +68,14 @@ func (l *Listener) Next() (string, error) {
 
 // Close ends the subscription and wakes a waiting Next. Closing twice is harmless.
 func (l *Listener) Close() error {
+	l.release()
+	return l.shut()
+}
+
+func (l *Listener) shut() error {
 	if !l.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	l.release()
 	if err := l.sub.Close(); err != nil {
 		return fmt.Errorf("broadcast: close: %w", err)
 	}
