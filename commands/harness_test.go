@@ -12,6 +12,7 @@ import (
 
 // harness runs commands through the dispatcher without a server, at a time the test moves.
 type harness struct {
+	Env   // what no test here asks for
 	t     testing.TB
 	table *Table
 	clock *clock.Fake
