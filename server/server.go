@@ -110,13 +110,13 @@ type Server struct {
 	detached  detached
 	scripts   scripts
 	tracking  *tracking.Table
-	abort     atomic.Bool  // no script runs any more
+	abort     atomic.Bool // no script runs any more
+	monitors  monitors
+	slowlog   slowlog
 	busyGate  sync.RWMutex // of sessions that run outside of the store's gates, because it is busy
 	memory    memoryWatch
 	latency   latency
 	notifier  notifier
-	monitors  monitors
-	slowlog   slowlog
 	files     files
 	collector collector
 	telemetry telemetry
@@ -131,7 +131,7 @@ type Server struct {
 		began atomic.Bool
 		end   func()
 	}
-	attack   atomic.Int64 // when the last cross-protocol attack was logged, monotonic; 0: never
+	attack atomic.Int64 // when the last cross-protocol attack was logged, monotonic; 0: never
 
 	cronPaused atomic.Bool // DEBUG PAUSE-CRON
 }
