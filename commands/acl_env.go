@@ -1,6 +1,9 @@
 package commands
 
-import "sync/atomic"
+import (
+	"bytes"
+	"sync/atomic"
+)
 
 // Users is the registry of users. The server implements it (package server/acl); its methods may be called from every loop.
 type Users interface {
@@ -140,8 +143,16 @@ func (u ChannelUse) ChannelArgs(args [][]byte) (first, end int) {
 // ID is the number of the command in the table, from 0.
 func (s *Spec) ID() int { return s.id }
 
-// Find returns the command of a full name in any case of letters, "get" or "client|setname"; nil if there is none.
-func (t *Table) Find(name []byte) *Spec { return t.find(name) }
+// Find returns the command of a full name in any case of letters, "get" or "client|setname"; nil if there is none. Rules name
+// commands so, whatever rename-command calls them.
+func (t *Table) Find(name []byte) *Spec {
+	container, sub, isSub := bytes.Cut(name, []byte("|"))
+	s := t.Original(container)
+	if s != nil && isSub {
+		return lookup(s.sub, sub)
+	}
+	return s
+}
 
 // CategoryNames lists the ACL categories, without their "@".
 func CategoryNames() []string {
