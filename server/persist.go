@@ -300,16 +300,16 @@ func (p *files) claim(what string) error {
 		return errBusySaving
 	}
 	p.mu.busy, p.mu.began = what, p.srv.clock.Mono()
-	if what == "save" {
+	switch what {
+	case "save":
 		p.mu.saveNext = false
-	} else {
+	case "rewrite":
 		p.mu.rewriteNext = false
 	}
 	p.running.Add(1)
 	return nil
 }
 
-var errBusySaving = errors.New("the RDB file is being written")
 // await is claim that waits until nobody else has the right. The caller is in no gate.
 func (p *files) await(what string) error {
 	for {
@@ -333,15 +333,16 @@ func (p *files) await(what string) error {
 	}
 }
 
+var errBusySaving = errors.New("the RDB file is being written")
 
 func (p *files) release() {
 	p.mu.Lock()
 	p.mu.busy, p.mu.snapshot = "", nil
-	p.mu.Unlock()
 	if p.mu.freed != nil {
 		close(p.mu.freed)
 		p.mu.freed = nil
 	}
+	p.mu.Unlock()
 	p.running.Done()
 }
 

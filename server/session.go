@@ -130,8 +130,8 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	if !c.Closing {
 		more = s.process(l, input)
 	}
-	out = c.Out.Bytes()
 	s.srv.tracking.Broadcast()
+	out = c.Out.Bytes()
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
 	l.session = nil
@@ -157,6 +157,9 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 // do carries out a note.
 func (s *session) do(n note) {
 	switch n.kind {
+	case noteLine:
+		s.conn.Tied = true
+		s.conn.Out.Raw(n.bytes)
 	case noteReply:
 		s.conn.Tied = true
 		s.conn.Out.Raw(n.bytes)
@@ -165,14 +168,11 @@ func (s *session) do(n note) {
 	case notePush:
 		s.conn.Tied = true
 		s.conn.Out.Raw(n.push.Bytes(s.conn.Out.Proto()))
-	case noteLine:
-		s.conn.Tied = true
-		s.conn.Out.Raw(n.bytes)
-	case noteResume:
 	case noteInvalidate:
 		s.invalidate(n.keys, n.redirected)
 	case noteRedirection:
 		s.redirectionBroken(n.redirect)
+	case noteResume:
 		s.paused = false
 	case noteClose:
 		s.conn.Closing, s.killed = true, true

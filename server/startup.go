@@ -415,10 +415,10 @@ func (p *files) reload(l commands.Lane, how commands.Reload) error {
 		s.scripts.FlushLibraries()
 		l.Tx.Begin(0)
 		l.Tx.LockAll()
-		l.Tx.Flushed()
 		for n := range s.store.Databases() {
 			l.Tx.Flush(n)
 		}
+		l.Tx.Flushed()
 		l.Tx.Unlock()
 	}
 	load := &progress{began: s.clock.NowMs() / 1000, merge: how.Merge}
