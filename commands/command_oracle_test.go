@@ -17,6 +17,8 @@ import (
 var newer = map[string]string{
 	"command|getkeys arity":         "an argument less since 7.2",
 	"command|getkeysandflags arity": "an argument less since 7.2",
+	"cluster|shards flags":          "while loading, too, since 7.2",
+	"cluster|slots flags":           "while loading, too, since 7.2",
 	"zrank arity":                   "WITHSCORE since 7.2",
 	"zrevrank arity":                "WITHSCORE since 7.2",
 }

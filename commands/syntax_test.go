@@ -94,7 +94,7 @@ func TestRowsAreWellFormed(t *testing.T) {
 		if open {
 			want = fmt.Sprint(-fixed)
 		}
-		if want != fmt.Sprint(spec.Arity) && !strings.HasPrefix(spec.full, "command|getkeys") {
+		if want != fmt.Sprint(spec.Arity) && !strings.HasPrefix(spec.full, "command|getkeys") && spec.full != "psync" {
 			t.Errorf("%s: arity %d, but %q has %s", spec.full, spec.Arity, spec.Syntax, want)
 		}
 	}
