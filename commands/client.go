@@ -165,7 +165,7 @@ func clientUnblock(c *Call) error {
 	case a.Err() != nil:
 		return a.Err()
 	case len(c.Args) > 4:
-		return errArity(c.Spec)
+		return errSubcommandArity("CLIENT", c.Args[1])
 	case !a.More() || a.Is("TIMEOUT"):
 	case a.Is("ERROR"):
 		withError = true

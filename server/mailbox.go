@@ -25,6 +25,7 @@ const (
 	noteReply       noteKind = iota // the reply of a command that waited; input goes on
 	notePush                        // a message of a publisher
 	noteLine                        // of bytes: a line for one who looks on
+	noteEvict                       // clients take more memory than they may
 	noteInvalidate                  // keys that the client may have cached have changed
 	noteRedirection                 // who was to be told that is gone
 	noteResume                      // a pause is over

@@ -29,6 +29,7 @@ type memoryWatch struct {
 	clients atomic.Int64 // bytes of buffers of all clients
 	peak    atomic.Int64 // of used memory
 	purging atomic.Bool
+	limit   clientLimit
 }
 
 // initMemory begins to count.
@@ -43,7 +44,7 @@ func (s *Server) holds(d int64) {
 // account tells the server what the session's buffers take now.
 func (s *session) account(n int64) {
 	if n != s.charged {
-		s.srv.holds(n - s.charged)
+		s.weigh(n - s.charged)
 		s.charged = n
 	}
 }
@@ -51,7 +52,7 @@ func (s *session) account(n int64) {
 // account tells the server how much output waits; mu is held.
 func (t *stream) account(n int) {
 	if n != t.mu.charged {
-		t.srv.holds(int64(n - t.mu.charged))
+		t.session.weigh(int64(n - t.mu.charged))
 		t.mu.charged = n
 	}
 }

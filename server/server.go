@@ -179,6 +179,7 @@ func Open(o Options) (*Server, error) {
 	s.stats = stats.New(s.table.Len())
 	s.pubsub = pubsub.New()
 	s.initTracking()
+	s.initClientLimit()
 	if err := s.readUsers(); err != nil {
 		s.store.Close()
 		return nil, err
@@ -315,6 +316,7 @@ func (s *Server) cron() {
 		s.loops.balance()
 		s.pause.check(s)
 		s.usedMemory() // for the peak
+		s.evictClients()
 		s.files.tick()
 		if n%10 == 0 {
 			s.collector.watch()

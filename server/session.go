@@ -28,6 +28,8 @@ type session struct {
 	owner   atomic.Pointer[owner] // from loop to loop, and from a loop to a stream for good
 	work    time.Duration         // spent on it by its loop since the loop shed work last
 
+	newFD   int // of its socket, if it has moved
+	weighed weighed
 	charged int64 // bytes of its buffers, as the server knows them
 
 	kept keptReplies // replies that wait for the disk (durable.go)
@@ -114,6 +116,9 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	c.Gate, c.Tx, c.Meter, l.session = l.gate, l.tx, &l.meter, s
 	c.Out.Reset(l.out[:0])
 	c.Tied = false
+	if s.newFD != 0 {
+		c.FD, s.newFD = s.newFD, 0
+	}
 	for _, n := range s.box.take() {
 		s.do(n)
 	}
@@ -134,6 +139,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	out = c.Out.Bytes()
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
+	s.shelter()
 	l.session = nil
 	s.srv.leave(l, s.busy)
 	if cap(out) <= keepOut {
@@ -145,6 +151,9 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}
 	if s.errand != nil {
 		s.depart()
+	}
+	if s.srv.crowdedByClients() {
+		s.srv.evictClients()
 	}
 	if len(out) > 0 {
 		l.stats.Add(stats.NetOutput, int64(len(out)))
@@ -168,6 +177,8 @@ func (s *session) do(n note) {
 	case notePush:
 		s.conn.Tied = true
 		s.conn.Out.Raw(n.push.Bytes(s.conn.Out.Proto()))
+	case noteEvict:
+		s.evict()
 	case noteInvalidate:
 		s.invalidate(n.keys, n.redirected)
 	case noteRedirection:

@@ -16,6 +16,7 @@ import (
 type stream struct {
 	nc      net.Conn
 	srv     *Server
+	session *session
 	work    chan struct{} // the mailbox has something, or output was written
 	written chan struct{} // closed when the writer has ended
 	lost    bool          // of run: the client was given up
@@ -35,9 +36,10 @@ const streamBacklog = 64 << 10
 
 // newStream makes a stream the owner of s; it will send unsent first.
 func newStream(s *session, nc net.Conn, unsent []byte) *stream {
-	t := &stream{nc: nc, srv: s.srv, work: make(chan struct{}, 1), written: make(chan struct{})}
+	t := &stream{nc: nc, srv: s.srv, session: s, work: make(chan struct{}, 1), written: make(chan struct{})}
 	t.mu.cond.L = &t.mu
 	t.mu.unsent, t.mu.pending = unsent, len(unsent)
+	s.newFD = descriptor(nc)
 	var o owner = t
 	s.owner.Store(&o)
 	return t

@@ -71,7 +71,7 @@ var clientParams = []Param{
 	special("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
 		parseOutputLimits, Multi),
 	memory("proto-max-bulk-len", 512*mib, mib, maxInt64, 0),
-	percentMemory("maxmemory-clients", Inert),
+	percentMemory("maxmemory-clients", 0),
 	text("requirepass", "", Sensitive|EmptyIsNone),
 	text("aclfile", "", Immutable),
 	enum("acl-pubsub-default", "resetchannels", 0, "allchannels", "resetchannels"),
