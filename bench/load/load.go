@@ -11,6 +11,8 @@
 //	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply; HandoffStream: from XADD to XREADGROUP
 //	Memory       resident bytes per key, and what overwriting does to them
 //	Weigh        resident bytes per element of Holdings: many small or few large values of each type
+//	Connections  resident bytes per idle connection, and the latency of those that ask beside thousands of them
+//	Unread       what clients that do not read their replies cost a server and its other clients
 //	ExpiryLag    how long keys outlive their deadline
 //	CPU, RSS     what a process on this machine has used, from /proc
 //

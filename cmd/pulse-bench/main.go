@@ -51,6 +51,9 @@ type config struct {
 	scale      float64 // of scaledSuites
 	gcRate     int     // GETs per second of suite gc
 
+	// Of suites connections and unread.
+	idle, active, activeRate int
+
 	// Of suites patterns and patterns-open.
 	sizes load.Sizes
 	think time.Duration
@@ -64,10 +67,13 @@ type config struct {
 	results        string // a folder to write all of them to
 }
 
-var allSuites = []string{"throughput", "nopipe", "handoff", patternsSuite, openSuite, "memory", "expiry", typesMemorySuite, typesSuite, gcSuite, scriptsSuite, streamsSuite, persistenceSuite}
+var allSuites = []string{"throughput", "nopipe", "handoff", patternsSuite, openSuite, "memory", "expiry", typesMemorySuite, typesSuite, gcSuite, scriptsSuite, streamsSuite, persistenceSuite, connectionsSuite, unreadSuite}
+
+// askedSuites are run only when they are asked for by name: a server that keeps all replies of suite unread needs many gigabytes.
+var askedSuites = []string{unreadSuite}
 
 // scaledSuites are those that --scale makes smaller.
-var scaledSuites = []string{typesMemorySuite, typesSuite, gcSuite, streamsSuite, persistenceSuite}
+var scaledSuites = []string{typesMemorySuite, typesSuite, gcSuite, streamsSuite, persistenceSuite, unreadSuite}
 
 func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	c := &config{}
@@ -79,7 +85,7 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	fs.StringVar(&c.serverA, "server-a", "bin/pulse-server", "with --spawn: program and arguments of A")
 	fs.StringVar(&c.serverB, "server-b", "redis-server", "with --spawn: program and arguments of B; empty for none")
 	fs.BoolVar(&c.flush, "flush", false, "empty servers that hold keys")
-	suite := fs.String("suite", "throughput", "one or more of "+strings.Join(allSuites, ", ")+", or all")
+	suite := fs.String("suite", "throughput", "one or more of "+strings.Join(allSuites, ", ")+", or all (but "+strings.Join(askedSuites, ", ")+")")
 	only := fs.String("only", "", "run only these workloads, patterns or holdings of suite types-memory, separated by commas")
 	fs.IntVar(&c.rounds, "rounds", 5, "rounds of each workload")
 	fs.DurationVar(&c.duration, "duration", time.Second, "length of a round; suite gc takes four times that")
@@ -93,6 +99,9 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	fs.IntVar(&c.valueSize, "value-size", 32, "bytes of a value")
 	fs.Float64Var(&c.scale, "scale", 1, "how much data suites "+strings.Join(scaledSuites, ", ")+" use")
 	fs.IntVar(&c.gcRate, "gc-rate", 20_000, "requests per second in suite gc")
+	fs.IntVar(&c.idle, "idle", 10_000, "idle connections of suite connections")
+	fs.IntVar(&c.active, "active", 1000, "connections that ask, in suites connections and unread")
+	fs.IntVar(&c.activeRate, "active-rate", 5000, "requests per second of all of them together")
 	fs.DurationVar(&c.warmUp, "warm-up", 200*time.Millisecond, "how long a round of patterns, or a workload, runs before the clock does")
 	fs.IntVar(&c.sizes.Users, "users", 0, "users of the patterns; 0: as many as each usually has, and --keys on the large leaderboard")
 	fs.IntVar(&c.sizes.Items, "items", 0, "posts, links, flags, locks and accounts of the patterns; 0: as many as each usually has")
@@ -113,7 +122,9 @@ func parseFlags(args []string, stderr io.Writer) (*config, error) {
 	}
 	c.suites = words(*suite)
 	if slices.Contains(c.suites, "all") {
-		c.suites = allSuites
+		c.suites = slices.DeleteFunc(slices.Clone(allSuites), func(s string) bool {
+			return slices.Contains(askedSuites, s) && !slices.Contains(c.suites, s)
+		})
 	}
 	c.only = words(*only)
 	return c, c.check()
@@ -158,6 +169,8 @@ func (c *config) check() error {
 		return errors.New("time to think and warm-up from 0 to 1h")
 	case !(c.rate >= 0 && c.rate <= 1_000_000), !(c.load > 0 && c.load <= 2):
 		return errors.New("rate up to 1000000 operations per second, load above 0 and up to 2")
+	case c.idle < 1 || c.idle > 1_000_000, c.active < 1 || c.active > 100_000, c.activeRate < 1 || c.activeRate > 1_000_000:
+		return errors.New("idle connections up to 1000000, active ones up to 100000, their requests per second up to 1000000")
 	case c.valueSize < 0 || c.valueSize > 1<<20, c.clients > 10_000, c.pipeline > 10_000:
 		return errors.New("value size up to 1 MiB, clients and pipeline up to 10000")
 	}
@@ -172,7 +185,7 @@ func known(name string) bool {
 	_, streamed := load.FindStream(name)
 	_, holding := load.FindHolding(name)
 	row := slices.ContainsFunc(streamRows, func(r streamRow) bool { return r.id == name })
-	return slices.Contains(persistenceParts, name) || plain || typed || scripted || streamed || holding || row
+	return name == connectionsSuite || slices.Contains(persistenceParts, name) || plain || typed || scripted || streamed || holding || row
 }
 
 func main() {

@@ -23,7 +23,7 @@ func TestFlags(t *testing.T) {
 		"--addr x --clients -1", "--addr x extra", "--addr x --duration 0s", "--addr x --keys 99999999999", "--addr x --suite ,",
 		"--addr x --scale 0", "--addr x --scale NaN", "--addr x --scale 1000", "--addr x --gc-rate 0",
 		"--addr x --users -1", "--addr x --items 9999999999", "--addr x --payload 2000000", "--addr x --think -1s", "--addr x --rate -1", "--addr x --rate NaN",
-		"--addr x --load 0", "--addr x --load 3", "--addr x --warm-up -1s", "--report f --spawn", "--report f --addr x",
+		"--addr x --load 0", "--addr x --load 3", "--addr x --warm-up -1s", "--addr x --idle 0", "--addr x --active -1", "--addr x --active-rate 0", "--report f --spawn", "--report f --addr x",
 	} {
 		if _, err := parseFlags(strings.Fields(bad), io.Discard); err == nil {
 			t.Errorf("%q passed", bad)
@@ -33,7 +33,7 @@ func TestFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(c.suites, allSuites) || c.rounds < 5 {
+	if slices.Contains(c.suites, unreadSuite) || len(c.suites) != len(allSuites)-len(askedSuites) || c.rounds < 5 {
 		t.Errorf("%+v", c)
 	}
 	b := &bench{cfg: c, targets: make([]*target, 2)}

@@ -63,6 +63,10 @@ func (b *bench) run(ctx context.Context) (*report, error) {
 			err = b.streams(ctx)
 		case persistenceSuite:
 			err = b.persistence(ctx)
+		case connectionsSuite:
+			err = b.connections(ctx)
+		case unreadSuite:
+			err = b.unread(ctx)
 		}
 		if err != nil {
 			return &b.report, fmt.Errorf("suite %s: %w", s, err)
@@ -116,8 +120,12 @@ func (b *bench) steps() int {
 			n += b.cfg.rounds * len(b.wantedPatterns())
 		case openSuite:
 			n += (b.cfg.rounds + b.calibrations()) * len(b.wantedPatterns())
-		case "handoff":
+		case "handoff", unreadSuite:
 			n += b.cfg.rounds
+		case connectionsSuite:
+			if b.wanted(connectionsSuite) {
+				n += b.cfg.rounds
+			}
 		case gcSuite:
 			n += b.cfg.rounds * len(gcPhases)
 		case typesMemorySuite:
