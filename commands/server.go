@@ -15,8 +15,8 @@ var serverCommands = []Spec{
 		Summary: "Returns the time of the server.", Tips: []string{"nondeterministic_output"}, Run: timeCmd},
 	{Name: "ROLE", Arity: 1, Flags: NoScript | Loading | Stale | Fast | Dangerous, Group: GroupServer, Category: "@admin", Since: "2.8.12", Complexity: "O(1)",
 		Summary: "Returns the role of the server in replication.", Run: role},
-	{Name: "LOLWUT", Syntax: "[VERSION version]", Arity: -1, Flags: ReadOnly | Fast, Group: GroupServer, Since: "5.0.0", Complexity: "O(1)",
-		Summary: "Says who is there.", Run: lolwut},
+	{Name: "LOLWUT", Syntax: "[VERSION version [number [number ...]]]", Arity: -1, Flags: ReadOnly | Fast, Group: GroupServer, Since: "5.0.0", Complexity: "O(1)",
+		Summary: "Draws something, and says who is there.", Run: lolwut},
 	{Name: "SHUTDOWN", Syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", Arity: -1, Flags: Admin | NoScript | Loading | Stale | NoMulti | AllowBusy,
 		Group: GroupServer, Since: "1.0.0", Complexity: "O(N) with the number of keys, if they are saved.", Summary: "Ends the server.",
 		History: [][2]string{{"7.0.0", "NOW, FORCE and ABORT."}}, Endless: shutdownSaves, Run: shutdown},
@@ -50,16 +50,6 @@ func role(c *Call) error {
 	c.BulkString("master")
 	c.Int(0)
 	c.Array(0)
-	return nil
-}
-
-func lolwut(c *Call) error {
-	if a := c.From(1); a.IsWith("VERSION", 1) {
-		if a.Int(); a.Err() != nil {
-			return a.Err()
-		}
-	}
-	c.Verbatim("txt", "Pulse "+c.Env.Version()+", which answers like Redis ver. "+RedisVersion+"\n")
 	return nil
 }
 

@@ -51,6 +51,8 @@ var groups = [][]Spec{
 	pubsubCommands,
 	commandCommands,
 	configCommands,
+	moduleCommands,
+	waitCommands,
 	serverCommands,
 	aclCommands,
 	persistenceCommands,

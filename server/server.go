@@ -381,6 +381,11 @@ func (s *Server) readConfig() {
 	track := func() { s.stats.SetTracking(tracking.Load()) }
 	track()
 	c.OnChange("latency-tracking", track)
+	c.OnChange("log-format", func() {
+		if f, ok := log.ParseFormat(c.Enum("log-format").Load()); ok {
+			s.log.SetFormat(f)
+		}
+	})
 	c.OnChange("loglevel", func() {
 		if l, ok := log.ParseLevel(c.Enum("loglevel").Load()); ok {
 			s.log.SetLevel(l)

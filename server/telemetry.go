@@ -71,7 +71,12 @@ func (m source) WriteAll(w io.Writer) error {
 
 func (m source) Config(name string) string { return m.s.cfg.Text(name) }
 
-func (m source) Slow() (length, last int64, took time.Duration) { return 0, 0, 0 }
+func (m source) Slow() (length, last int64, took time.Duration) {
+	if e := m.s.Slow(1); len(e) > 0 {
+		last, took = e[0].ID, e[0].Took
+	}
+	return int64(m.s.SlowLen()), last, took
+}
 
 func (m source) Latest() (out []metrics.Event) {
 	for _, e := range m.s.LatencyEvents() {

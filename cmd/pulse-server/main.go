@@ -75,6 +75,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer logger.Close()
+	if f, ok := log.ParseFormat(cfg.Enum("log-format").Load()); ok {
+		logger.SetFormat(f)
+	}
 	if path := cfg.Text("logfile"); path != "" {
 		keepCrashes(path, logger)
 	}

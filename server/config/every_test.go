@@ -85,4 +85,4 @@ func TestEveryParameterAgainstOracle(t *testing.T) {
 }
 
 // own are parameters that no redis-server has.
-var own = map[string]bool{"ignore-unread-data": true, "metrics-addr": true}
+var own = map[string]bool{"ignore-unread-data": true, "metrics-addr": true, "log-format": true}

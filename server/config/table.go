@@ -159,6 +159,7 @@ var observeParams = []Param{
 	integer("slowlog-log-slower-than", 10000, -1, maxInt64, 0),
 	integer("slowlog-max-len", 128, 0, maxInt64, 0),
 	integer("latency-monitor-threshold", 0, 0, maxInt64, 0),
+	enum("log-format", "legacy", Hidden, "legacy", "logfmt", "json"),
 	text("metrics-addr", "", Immutable|Hidden).checked(checkAddr),
 	boolean("latency-tracking", true, 0),
 	special("latency-tracking-info-percentiles", "50 99 99.9", parsePercentiles, Multi),

@@ -89,12 +89,13 @@ type Options struct {
 
 // Logger writes log lines.
 type Logger struct {
-	level atomic.Int32
-	role  atomic.Uint32
-	copy  func(level Level, message string)
-	clock clock.Clock
-	zone  *time.Location
-	pid   string
+	level  atomic.Int32
+	role   atomic.Uint32
+	format atomic.Uint32
+	copy   func(level Level, message string)
+	clock  clock.Clock
+	zone   *time.Location
+	pid    string
 
 	mu struct {
 		sync.Mutex
@@ -230,18 +231,23 @@ func (l *Logger) logf(level Level, format string, args []any) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := append(l.mu.buf[:0], l.pid...)
-	b = append(b, ':', byte(l.role.Load()), ' ')
+	b := l.mu.buf[:0]
 	// The time is read under the lock so that the lines of a file are in order.
 	now := l.clock.NowMs()
 	l.follow(now)
-	b = time.UnixMilli(now).In(l.zone).AppendFormat(b, "02 Jan 2006 15:04:05.000")
-	b = append(b, ' ', levelChars[level], ' ')
-	at := len(b)
-	b = append(appendMessage(b, message), '\n')
+	at := time.UnixMilli(now).In(l.zone)
+	if f := Format(l.format.Load()); f == Legacy {
+		b = append(append(b, l.pid...), ':', byte(l.role.Load()), ' ')
+		b = at.AppendFormat(b, "02 Jan 2006 15:04:05.000")
+		b = append(b, ' ', levelChars[level], ' ')
+		b = appendMessage(b, message)
+	} else {
+		b = l.appendLine(b, f, level, at, message)
+	}
+	b = append(b, '\n')
 	_, _ = l.mu.out.Write(b)
 	if l.copy != nil {
-		l.copy(level, string(b[at:len(b)-1]))
+		l.copy(level, string(appendMessage(nil, message)))
 	}
 	if cap(b) <= maxKept {
 		l.mu.buf = b
