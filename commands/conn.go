@@ -51,6 +51,8 @@ type Conn struct {
 	Tracking           ClientTracking
 	reply              replyMode
 
+	// Postponed tells that the next request waits until a pause ends. The session sets it.
+	Postponed bool
 	// Closing makes the session close once Out is written.
 	Closing bool
 	// Tied is set by requests whose replies may tell of data. The session clears it.

@@ -118,7 +118,9 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 func (s *session) enough() bool { return s.conn.Out.Len() >= flushAt || s.conn.Worked() >= slice }
 
 // runnable reports whether the next request may run.
-func (s *session) runnable() bool { return !s.keeps() && !s.waiting && !s.paused && !s.conn.Closing }
+func (s *session) runnable() bool {
+	return !s.keeps() && !s.waiting && !s.conn.Postponed && !s.conn.Closing
+}
 
 // run runs one request and returns how many bytes of input it used up.
 func (s *session) run(r *request) int {
@@ -140,7 +142,7 @@ func (s *session) run(r *request) int {
 	case commands.Suspended:
 		s.waiting = true
 	case commands.Postponed:
-		s.paused = true
+		s.conn.Postponed = true
 		s.srv.pause.add(s)
 		return 0
 	}

@@ -95,10 +95,15 @@ func TestClientUnblock(t *testing.T) {
 func TestClientPause(t *testing.T) {
 	srv := openServer(t)
 	c, w := dial(t, srv), dial(t, srv)
+	id := w.id()
 	c.want("CLIENT PAUSE 60000 WRITE", "+OK\r\n")
 	w.want("GET k", "$-1\r\n")
 	w.send(requests("SET k 1", "GET k", "INCR k"))
 	w.silent()
+	blocked(t, c, 1) // it counts as one that waits
+	if got := c.do("CLIENT LIST ID " + id); !strings.Contains(got, " flags=b ") {
+		t.Errorf("CLIENT LIST tells %q of a client that a pause holds up", got)
+	}
 	c.want("CLIENT PAUSE 1 WRITE", "+OK\r\n") // a pause is never made shorter
 	w.silent()
 	c.want("CLIENT UNPAUSE", "+OK\r\n")

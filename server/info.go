@@ -183,7 +183,7 @@ func (r *infoReport) clients() {
 	var blocked, timed, subscribers, watching int
 	var in, out int64
 	r.s.EachClient(func(c *commands.Conn) {
-		blocked += flag(c.Blocked())
+		blocked += flag(c.Blocked() || c.Postponed)
 		timed += flag(c.BlockedInTime())
 		subscribers += flag(c.Subscriber())
 		watching += flag(c.Watching() > 0)

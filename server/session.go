@@ -36,7 +36,6 @@ type session struct {
 	last bool        // to be closed when they are sent
 
 	waiting   bool        // a command waits for its keys
-	paused    bool        // the next request waits for the end of CLIENT PAUSE
 	slow      bool        // it kept its loop busy for too long
 	hold      bool        // too much output waits: no input is worked on
 	killed    bool        // closing because others want it
@@ -184,7 +183,7 @@ func (s *session) do(n note) {
 	case noteRedirection:
 		s.redirectionBroken(n.redirect)
 	case noteResume:
-		s.paused = false
+		s.conn.Postponed = false
 	case noteClose:
 		s.conn.Closing, s.killed = true, true
 	case noteDurable:
@@ -192,7 +191,7 @@ func (s *session) do(n note) {
 	case noteIdle:
 		limit := time.Duration(s.srv.vars.timeout.Load()) * time.Second
 		idle := s.srv.clock.Mono() - s.conn.LastActive
-		if limit > 0 && idle > limit && !s.waiting && !s.conn.Subscriber() {
+		if limit > 0 && idle > limit && !s.waiting && !s.conn.Postponed && !s.conn.Subscriber() {
 			s.srv.log.Verbosef("Closing idle client")
 			s.conn.Closing = true
 		}
