@@ -141,6 +141,7 @@ func (s *Server) admit(nc net.Conn) {
 		refuse(commands.ErrDenied)
 		return
 	}
+	s.tls.yield()
 	cl := newSession(s, nc)
 	cl.conn.ID = id
 	tcp, isTCP := nc.(*net.TCPConn)

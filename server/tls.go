@@ -26,6 +26,7 @@ type front struct {
 		list   list.List // of net.Conn, in the order they came
 		closed bool
 	}
+	under  atomic.Int64 // length of the list
 	logged atomic.Int64 // when a failed handshake was last worth a warning, monotonic
 }
 
@@ -170,18 +171,40 @@ func (f *front) begin(nc net.Conn) *list.Element {
 	if p.closed {
 		return nil
 	}
-	for n := p.list.Len(); n > 0 && (n >= maxHandshakes || int64(n) >= room); n-- {
+	f.shrink(min(room, maxHandshakes) - 1)
+	f.under.Add(1)
+	return p.list.PushBack(nc)
+}
+
+// yield has handshakes give way to clients, the oldest first: together they are no more than maxclients, so that the descriptors kept for files are
+// there.
+func (f *front) yield() {
+	if f.under.Load() == 0 {
+		return
+	}
+	room := f.srv.vars.maxClients.Load() - f.srv.clients.taken()
+	p := &f.pending
+	p.Lock()
+	defer p.Unlock()
+	f.shrink(room)
+}
+
+// shrink leaves at most room handshakes. It needs the lock.
+func (f *front) shrink(room int64) {
+	p := &f.pending
+	for n := p.list.Len(); n > 0 && int64(n) > room; n-- {
 		oldest := p.list.Front()
 		p.list.Remove(oldest)
 		_ = oldest.Value.(net.Conn).Close()
 	}
-	return p.list.PushBack(nc)
+	f.under.Store(int64(p.list.Len()))
 }
 
 func (f *front) end(e *list.Element) {
 	f.pending.Lock()
 	defer f.pending.Unlock()
 	f.pending.list.Remove(e) // nothing happens if it has given way
+	f.under.Store(int64(f.pending.list.Len()))
 }
 
 // close ends all handshakes.
