@@ -57,14 +57,17 @@ func gateMulti(c *Conn, k *Call) error {
 	case "multi", "exec", "discard", "watch", "quit", "reset":
 		return nil
 	}
-	c.multi.add(k.Spec, k.Args)
+	c.multi.add(k.Spec, k.Args, k.mayWrite())
 	return errQueued
 }
 
 // gatePause makes the client wait while CLIENT PAUSE is in force. A transaction waits if anything in it would.
 func gatePause(c *Conn, k *Call) error {
-	write := k.Spec.Flags&(Write|MayReplicate) != 0 || k.Spec.Flags&OwnLocks != 0 && c.multi.writes
+	write := k.Spec.Flags&(Write|MayReplicate) != 0 || k.Spec.Flags&OwnLocks != 0 && c.multi.writes && k.Spec.full == "exec"
 	if !c.Env.Paused(write) || k.Spec.full == "client|unpause" {
+		return nil
+	}
+	if write && k.Spec.full != "exec" && !k.mayWrite() && !c.Env.Paused(false) {
 		return nil
 	}
 	return errPostponed

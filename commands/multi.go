@@ -31,13 +31,13 @@ type queued struct {
 	args [][]byte
 }
 
-func (m *multi) add(s *Spec, args [][]byte) {
+func (m *multi) add(s *Spec, args [][]byte, writes bool) {
 	q := queued{s, cloneArgs(args)}
 	for _, a := range q.args {
 		m.bytes += len(a) + 24
 	}
 	m.denyOOM = m.denyOOM || s.Flags&DenyOOM != 0
-	m.writes = m.writes || s.Flags&(Write|MayReplicate) != 0
+	m.writes = m.writes || writes
 	m.queue = append(m.queue, q)
 }
 

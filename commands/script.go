@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"sync/atomic"
 
 	"github.com/streampulse/pulse/internal/num"
@@ -124,6 +125,28 @@ func (c *Call) findScript() (*Script, error) {
 	}
 	return f.script, f.err
 }
+
+// mayWrite reports whether the request might change data. A script might, unless it is known and has declared that it does not;
+// one without a declaration is not looked up for that.
+func (c *Call) mayWrite() bool {
+	if c.Spec.Flags&(Write|MayReplicate) == 0 {
+		return false
+	}
+	switch c.Spec.full {
+	case "eval":
+		if !bytes.HasPrefix(c.Args[1], shebang) {
+			return true
+		}
+	case "evalsha", "fcall":
+	default:
+		return true
+	}
+	s, _ := c.findScript()
+	return s == nil || s.Flags&NoWrites == 0
+}
+
+// shebang is how a script begins that declares something.
+var shebang = []byte("#!")
 
 // scriptEndless is the Endless of the rows that run scripts. Inside a transaction a script that is not known yet may be
 // when its turn comes.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/streampulse/pulse/commands"
@@ -107,6 +108,7 @@ func (cs *clients) waitEmpty(d time.Duration) {
 
 // pause is CLIENT PAUSE: until a time, requests wait.
 type pause struct {
+	on atomic.Bool // until is not 0; commands ask this first
 	mu struct {
 		sync.RWMutex
 		until   int64 // Unix milliseconds; 0: no pause
@@ -123,6 +125,7 @@ func (s *Server) Pause(until int64, all bool) {
 		until, all = max(until, p.mu.until), all || p.mu.all
 	}
 	p.mu.until, p.mu.all = until, all
+	p.on.Store(until != 0)
 	p.mu.Unlock()
 	p.check(s)
 }
@@ -130,11 +133,14 @@ func (s *Server) Pause(until int64, all bool) {
 // Paused implements commands.Clients.
 func (s *Server) Paused(write bool) bool {
 	p := &s.pause
-	p.mu.RLock()
-	defer p.mu.RUnlock()
 	if write && s.files.exiting.Load() {
 		return true
 	}
+	if !p.on.Load() {
+		return false
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	return p.mu.until != 0 && (write || p.mu.all) && s.clock.NowMs() < p.mu.until
 }
 
@@ -162,6 +168,7 @@ func (p *pause) check(srv *Server) {
 		return
 	}
 	p.mu.until = 0
+	p.on.Store(false)
 	waiting := p.mu.waiting
 	p.mu.waiting = nil
 	p.mu.Unlock()
