@@ -333,3 +333,46 @@ func TestScore(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+// TestScoreIsGivenBack has others set the score of a process that leaves it alone, and wants theirs again afterwards.
+func TestScoreIsGivenBack(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("of Linux")
+	}
+	port := freePort(t)
+	addr := "127.0.0.1:" + port
+	p := start(t, build(t), "", "--port", port)
+	p.ready("tcp", addr)
+	path := fmt.Sprintf("/proc/%d/oom_score_adj", p.cmd.Process.Pid)
+	text, err := os.ReadFile(path)
+	base, err2 := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	base = min(base, 900)
+	for i, step := range []struct {
+		others  int // what others set before, above base; 0 is nothing
+		request string
+		want    int
+	}{
+		{0, "CONFIG SET oom-score-adj-values \"10 20 30\" oom-score-adj yes", 10},
+		{0, "CONFIG SET oom-score-adj-values \"15 20 30\"", 15},
+		{0, "CONFIG SET oom-score-adj no", 0},
+		{7, "CONFIG SET oom-score-adj-values \"1 1 1\"", 7},
+		{8, "CONFIG SET oom-score-adj-values \"9 9 9\" oom-score-adj yes", 17},
+		{0, "CONFIG SET oom-score-adj no", 8},
+	} {
+		if step.others != 0 || i == 0 {
+			if err := os.WriteFile(path, strconv.AppendInt(nil, int64(base+step.others), 10), 0); err != nil {
+				t.Skip(err)
+			}
+		}
+		if got := ask("tcp", addr, step.request); got != "+OK" {
+			t.Fatalf("%s: %s", step.request, got)
+		}
+		text, err := os.ReadFile(path)
+		if got := strings.TrimSpace(string(text)); err != nil || got != strconv.Itoa(base+step.want) {
+			t.Errorf("%s: %s, not %d, %v", step.request, got, base+step.want, err)
+		}
+	}
+}

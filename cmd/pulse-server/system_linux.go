@@ -20,33 +20,35 @@ const (
 	neededFiles = 10_032
 )
 
-var errScore = errors.New("Failed to apply new oom_score_adj configuration, check server logs.") //nolint:staticcheck // Redis's words
+var errScore = errors.New("Failed to set current oom_score_adj. Check server logs.") //nolint:staticcheck // Redis's words
 
 // adjustOOM has oom-score-adj and oom-score-adj-values do what they say, now and when they change.
 func (p *instance) adjustOOM() error {
-	text, err := os.ReadFile(scorePath)
-	if err != nil {
-		return nil // no such service
-	}
-	base, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-	adjusted := false
+	base := 0         // what the score was, which others may have set, before adjusted
+	adjusted := false // the score is the server's
 	apply := func() error {
+		mode := p.cfg.Enum("oom-score-adj").Load()
+		if !adjusted {
+			text, err := os.ReadFile(scorePath)
+			if mode == "no" || err != nil {
+				return nil // or there is no such service
+			}
+			base, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
 		score := base
-		if mode := p.cfg.Enum("oom-score-adj").Load(); mode != "no" {
+		if mode != "no" {
 			// The first value is that of a server that is nobody's replica.
 			value, _ := strconv.Atoi(strings.Fields(p.cfg.Text("oom-score-adj-values"))[0])
 			if score = value; mode != "absolute" {
 				score += base
 			}
-		} else if !adjusted {
-			return nil
 		}
 		score = min(max(score, minScore), maxScore)
 		if err := os.WriteFile(scorePath, strconv.AppendInt(nil, int64(score), 10), 0); err != nil {
 			p.log.Warningf("Unable to write oom_score_adj: %v", err)
 			return errScore
 		}
-		adjusted = true
+		adjusted = mode != "no"
 		return nil
 	}
 	for _, name := range []string{"oom-score-adj", "oom-score-adj-values"} {
