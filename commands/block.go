@@ -32,8 +32,9 @@ type blockedCall struct {
 	account *Account // of the client
 
 	// How the command went, for the statistics: written before the reply is delivered, read after.
-	took   time.Duration
-	failed error
+	took    time.Duration
+	failed  error
+	refused bool // the client lost its right while it waited: it did not run
 }
 
 const (
@@ -157,7 +158,7 @@ func (b *blockedCall) serve(tx *store.Tx, key []byte, next *[]store.Key) (more b
 		return true
 	}
 	if err := b.refusal(); err != nil {
-		b.failed = err
+		b.failed, b.refused = err, true
 		b.leave(tx)
 		tx.Unlock()
 		b.stopTimer()
@@ -258,6 +259,10 @@ func (c *Conn) Unblocked() {
 	c.blocked = nil
 	if b.failed != nil {
 		c.Meter.ErrorReply(b.failed.Error())
+	}
+	if b.refused {
+		c.Meter.Rejected(b.spec.id)
+		return
 	}
 	c.Meter.Command(b.spec.id, b.took, b.failed != nil)
 	if b.took >= c.slow {

@@ -8,7 +8,7 @@ func (t *Table) DoBusy(c *Conn, args [][]byte) {
 	k.Writer, k.Tx, k.Args, k.Conn, k.Env = &c.Out, c.Tx, args, c, c.Env
 	k.table, k.atomic, k.wait, k.pushes = t, false, nil, false
 	spec, err := t.resolve(c, args)
-	k.Spec = spec
+	k.Spec, c.LastCmd = spec, spec
 	if err == nil {
 		err = gateArity(c, k)
 	}
@@ -19,7 +19,6 @@ func (t *Table) DoBusy(c *Conn, args [][]byte) {
 		err = c.Env.ErrBusy()
 	}
 	if err == nil {
-		c.LastCmd = spec
 		_ = t.run(c, k) // the error is in the reply
 		return
 	}

@@ -415,13 +415,11 @@ func (a *argument) flags() (names []string) {
 
 func commandList(c *Call) error {
 	keep := func(*Spec) bool { return true }
-	withSubs := false
 	if len(c.Args) > 2 {
 		a := c.From(2)
 		if len(c.Args) != 5 || !a.Is("FILTERBY") {
 			return ErrSyntax
 		}
-		withSubs = true
 		switch {
 		case a.Is("MODULE"):
 			keep = func(*Spec) bool { return false }
@@ -437,7 +435,7 @@ func commandList(c *Call) error {
 	}
 	var names []string
 	for _, s := range c.table.all {
-		if (s.parent == nil || withSubs) && keep(s) {
+		if keep(s) {
 			names = append(names, s.full)
 		}
 	}

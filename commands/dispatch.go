@@ -27,7 +27,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 		c.reply = replyOn
 	}
 	spec, err := t.resolve(c, args)
-	k.Spec = spec
+	k.Spec, c.LastCmd = spec, spec
 	if err == nil {
 		for _, g := range gates {
 			if err = g(c, k); err != nil {
@@ -37,11 +37,9 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	}
 	switch {
 	case err == nil && !k.foreseeable():
-		c.LastCmd = spec
 		t.detach(c, k, mode)
 		return Suspended
 	case err == nil:
-		c.LastCmd = spec
 		err = t.run(c, k)
 	case err == errQueued:
 		w.Simple("QUEUED")

@@ -192,7 +192,7 @@ func (t *Table) resolve(c *Conn, args [][]byte) (*Spec, error) {
 		if sub := lookup(s.sub, args[1]); sub != nil {
 			return sub, nil
 		}
-		return s, errUnknownSubcommand(args[0], args[1])
+		return nil, errUnknownSubcommand(args[0], args[1])
 	}
 	if s.Run == nil {
 		return s, errArity(s)

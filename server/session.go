@@ -164,6 +164,9 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 
 // do carries out a note.
 func (s *session) do(n note) {
+	if s.killed && (n.kind == notePush || n.kind == noteLine || n.kind == noteInvalidate) {
+		return // it came later than the order to close
+	}
 	switch n.kind {
 	case noteLine:
 		s.conn.Tied = true
