@@ -216,13 +216,11 @@ func (tx *Tx) SwapDB(a, b int) {
 		for _, n := range [2]int{a, b} {
 			d := &dbs[n]
 			for name := range d.watched {
-				h := tx.s.hash([]byte(name))
-				for _, ks := range [2]*keyspace{dbs[a].keys, dbs[b].keys} {
-					if ks != nil {
-						if e := ks.find(h, []byte(name)); e.b != nil {
-							tx.db = n
-							tx.notify(d, name)
-						}
+				for _, m := range [2]int{a, b} {
+					tx.db = m
+					if e := tx.find([]byte(name)); e.b != nil { // what is due goes now: it must not come, and touch later
+						tx.db = n
+						tx.notify(d, name)
 					}
 				}
 			}
