@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/streampulse/pulse/internal/resp"
 	"github.com/streampulse/pulse/server/scripting/lua"
 )
 
@@ -41,7 +42,7 @@ type loaded struct {
 // libraries is a set of libraries; it is replaced, never changed.
 type libraries struct {
 	byName map[string]*library
-	funcs  map[string]*Function
+	funcs  map[string]*Function // by their names in lower case, in which they are looked for
 }
 
 func newLibraries() *libraries {
@@ -62,7 +63,7 @@ func (l *libraries) clone() *libraries {
 func (l *libraries) remove(lib *library) {
 	delete(l.byName, lib.name)
 	for _, f := range lib.funcs {
-		delete(l.funcs, f.Name)
+		delete(l.funcs, strings.ToLower(f.Name))
 	}
 }
 
@@ -74,13 +75,13 @@ func (l *libraries) add(lib *library, replace bool) error {
 		l.remove(old)
 	}
 	for _, f := range lib.funcs {
-		if l.funcs[f.Name] != nil {
+		if l.funcs[strings.ToLower(f.Name)] != nil {
 			return fmt.Errorf("ERR Function %s already exists", f.Name)
 		}
 	}
 	l.byName[lib.name] = lib
 	for _, f := range lib.funcs {
-		l.funcs[f.Name] = f
+		l.funcs[strings.ToLower(f.Name)] = f
 	}
 	return nil
 }
@@ -104,11 +105,11 @@ func (e *Engine) Libraries() []LibraryInfo {
 	return list
 }
 
-// Function finds a function by name; nil if there is none.
+// Function finds a function by name, in either case; nil if there is none.
 func (e *Engine) Function(name []byte) *Function {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return e.mu.libs.funcs[string(name)]
+	return e.mu.libs.funcs[strings.ToLower(string(name))]
 }
 
 // LoadLibrary compiles and registers a library and returns its name. The error's text is the reply's.
@@ -196,6 +197,9 @@ func (e *Engine) RestoreLibraries(codes []string, policy RestorePolicy) error {
 		next = e.mu.libs.clone()
 	}
 	for _, lib := range list {
+		if next.byName[lib.name] != nil && policy != RestoreReplace {
+			return fmt.Errorf("ERR Library %s already exists", lib.name) // without the quotes of FUNCTION LOAD
+		}
 		if err := next.add(lib, policy == RestoreReplace); err != nil {
 			return err
 		}
@@ -227,9 +231,14 @@ func (e *Engine) readLibrary(code string) (*library, error) {
 		return nil, errors.New("ERR Invalid library metadata")
 	}
 	lib := &library{code: code}
-	engine, rest, _ := strings.Cut(line[2:], " ")
+	words, err := resp.SplitArgs([]byte(line[2:]))
+	if err != nil || len(words) == 0 {
+		return nil, errors.New("ERR Invalid library metadata")
+	}
+	engine := string(words[0])
 	named := false
-	for _, w := range strings.Fields(rest) {
+	for _, word := range words[1:] {
+		w := string(word)
 		name, ok := strings.CutPrefix(w, "name=")
 		if !ok {
 			return nil, fmt.Errorf("ERR Invalid metadata value given: %s", w)
@@ -247,7 +256,6 @@ func (e *Engine) readLibrary(code string) (*library, error) {
 	case !strings.EqualFold(engine, "lua"):
 		return nil, fmt.Errorf("ERR Engine '%s' not found", engine)
 	}
-	var err error
 	if lib.proto, err = lua.Compile(code[len(line):], "@user_function"); err != nil {
 		return nil, fmt.Errorf("ERR Error compiling function: %s", err)
 	}
