@@ -205,7 +205,7 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 			if n < 0 {
 				return gnet.Close
 			}
-			return p.move(s, out[n:])
+			return p.move(s, ownUnsent(out, n))
 		}
 		if s.conn.Closing {
 			return gnet.Close
@@ -240,12 +240,22 @@ func (p *place) write(b []byte) int {
 	return done
 }
 
-// move hands the session with its socket to a stream, which sends unsent first. gnet's own descriptor is closed.
+// move hands the session with its socket to a stream, which sends unsent first and has its memory from then on. gnet's own descriptor
+// is closed.
 func (p *place) move(s *session, unsent []byte) gnet.Action {
 	if nc := p.detach(s); nc != nil {
-		newStream(s, nc, append([]byte(nil), unsent...)).start(s)
+		newStream(s, nc, unsent).start(s)
 	}
 	return gnet.Close
+}
+
+// ownUnsent is what follows the first n bytes of replies that handle has returned, in memory that is nobody else's. Where they are
+// too many for a lane or a session to keep their memory, it is that already: large values are not copied twice while the loop stands still.
+func ownUnsent(out []byte, n int) []byte {
+	if cap(out) > max(keepOut, keepKept) {
+		return out[n:]
+	}
+	return append([]byte(nil), out[n:]...)
 }
 
 // detach takes the session off the loop and returns its socket, on another descriptor; gnet's own is for the caller to
