@@ -24,7 +24,8 @@ type UnreadOptions struct {
 // UnreadResult is what Unread has measured.
 type UnreadResult struct {
 	Calm   *OpenResult // of the others, before
-	Beside *OpenResult // and while the unread replies wait
+	Asking *OpenResult // while those who do not read ask
+	Beside *OpenResult // and while the unread replies wait, after that
 	Grown  int64       // most bytes that the server's resident size has gained from then on; zero for a server whose process is not known
 	Asked  int64       // bytes of all replies that nobody reads
 	Alive  int         // clients that still have their connection at the end
@@ -87,8 +88,11 @@ func Unread(ctx context.Context, addr string, pid int, o UnreadOptions) (*Unread
 		}
 		asked <- nil
 	}()
-	r.Beside, err = OpenLoop(ctx, addr, others)
+	r.Asking, err = OpenLoop(ctx, addr, others)
 	if err := errors.Join(err, <-asked); err != nil {
+		return nil, err
+	}
+	if r.Beside, err = OpenLoop(ctx, addr, others); err != nil {
 		return nil, err
 	}
 	if pid > 0 {

@@ -45,6 +45,7 @@ var connectionRows = []loadRow[*load.ConnectionsResult]{
 
 var unreadRows = []loadRow[*load.UnreadResult]{
 	{"GET of others, before", "p99 us", false, func(r *load.UnreadResult) Round { return tail(r.Calm) }},
+	{"GET of others, while the unread are made", "p99 us", false, func(r *load.UnreadResult) Round { return tail(r.Asking) }},
 	{"GET of others, beside", "p99 us", false, func(r *load.UnreadResult) Round { return tail(r.Beside) }},
 	{"p99, beside to before", "times", false, func(r *load.UnreadResult) Round {
 		return valued(tail(r.Beside).Value / max(tail(r.Calm).Value, 1))
