@@ -111,6 +111,7 @@ func clientReply(c *Call) error {
 	switch mode := c.Args[2]; {
 	case is(mode, "ON"):
 		conn.reply = replyOn
+		c.pushes = true // also behind SKIP
 		c.OK()
 	case is(mode, "OFF"):
 		conn.reply = replyOff

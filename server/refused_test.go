@@ -108,3 +108,10 @@ func TestCommandList(t *testing.T) {
 		}
 	}
 }
+
+// TestReplyOnBehindSkip: CLIENT REPLY ON is answered though it is the command that was to be skipped.
+func TestReplyOnBehindSkip(t *testing.T) {
+	c := dial(t, openServer(t))
+	c.send(requests("CLIENT REPLY SKIP", "CLIENT REPLY ON", "CLIENT REPLY SKIP", "PING", "ECHO x"))
+	c.expect("+OK\r\n$1\r\nx\r\n")
+}
