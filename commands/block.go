@@ -249,6 +249,15 @@ func (b *blockedCall) deliverEnd(tx *store.Tx) {
 	}
 }
 
+// Answer writes the reply that the connection has waited for, unless CLIENT REPLY holds it back. The session calls it on
+// its loop.
+func (c *Conn) Answer(reply []byte) {
+	if !c.unheard {
+		c.Out.Raw(reply)
+	}
+	c.unheard = false
+}
+
 // Unblocked is called by the session, on its loop, when a delivered reply is being written. The command counts as called
 // now.
 func (c *Conn) Unblocked() {

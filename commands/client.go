@@ -126,22 +126,22 @@ func clientReply(c *Call) error {
 }
 
 func clientPause(c *Call) error {
-	a := c.From(2)
-	ms := a.IntErr(ErrTimeoutInteger)
 	all := true
 	switch {
-	case a.Err() != nil:
-		return a.Err()
 	case len(c.Args) > 4:
 		return errSubcommandArity("CLIENT", c.Args[1])
-	case !a.More() || a.Is("ALL"):
-	case a.Is("WRITE"):
+	case len(c.Args) == 3 || is(c.Args[3], "ALL"):
+	case is(c.Args[3], "WRITE"):
 		all = false
 	default:
 		return ErrPauseMode
 	}
+	a := c.From(2)
+	ms := a.IntErr(ErrTimeoutInteger)
 	now := c.Env.Clock().NowMs()
 	switch {
+	case a.Err() != nil:
+		return a.Err()
 	case ms < 0:
 		return ErrTimeoutNegative
 	case ms > math.MaxInt64-now:
@@ -159,19 +159,20 @@ func clientUnpause(c *Call) error {
 }
 
 func clientUnblock(c *Call) error {
-	a := c.From(2)
-	id := a.Int()
 	withError := false
 	switch {
-	case a.Err() != nil:
-		return a.Err()
 	case len(c.Args) > 4:
 		return errSubcommandArity("CLIENT", c.Args[1])
-	case !a.More() || a.Is("TIMEOUT"):
-	case a.Is("ERROR"):
+	case len(c.Args) == 3 || is(c.Args[3], "TIMEOUT"):
+	case is(c.Args[3], "ERROR"):
 		withError = true
 	default:
 		return ErrUnblockReason
+	}
+	a := c.From(2)
+	id := a.Int()
+	if a.Err() != nil {
+		return a.Err()
 	}
 	done := int64(0)
 	c.Env.EachClient(func(o *Conn) {
@@ -209,16 +210,16 @@ type clientFilter struct {
 	ids         []int64
 	kind        string
 	user        string
-	addr, laddr string
-	maxAge      int64 // seconds
+	addr, laddr []byte // nil means any, and an empty one none
+	maxAge      int64  // seconds
 	skipMe      bool
 }
 
 func (f *clientFilter) matches(c *Call, o *Conn) bool {
 	switch {
 	case f.kind != "" && f.kind != clientKind(o),
-		f.addr != "" && f.addr != o.Addr,
-		f.laddr != "" && f.laddr != o.LAddr,
+		f.addr != nil && string(f.addr) != o.Addr,
+		f.laddr != nil && string(f.laddr) != o.LAddr,
 		f.user != "" && (f.user != o.User || !o.Authenticated),
 		f.maxAge > 0 && int64((c.Env.Clock().Mono()-o.Created).Seconds()) < f.maxAge,
 		f.skipMe && o == c.Conn:
@@ -283,8 +284,15 @@ func clientList(c *Call) error {
 	})
 	slices.SortFunc(found, func(a, b *Conn) int { return cmp.Compare(a.ID, b.ID) })
 	var lines []byte
-	for _, o := range found {
-		lines = appendClient(lines, c, o)
+	if f.ids == nil {
+		for _, o := range found {
+			lines = appendClient(lines, c, o)
+		}
+	}
+	for _, id := range f.ids { // in the order asked for, and as often
+		if i, ok := slices.BinarySearchFunc(found, id, func(o *Conn, id int64) int { return cmp.Compare(o.ID, id) }); ok {
+			lines = appendClient(lines, c, found[i])
+		}
 	}
 	c.Verbatim("txt", string(lines))
 	return nil
@@ -295,7 +303,7 @@ func clientKill(c *Call) error {
 	var err error
 	oldForm := len(c.Args) == 3
 	if oldForm {
-		f.addr = string(c.Args[2])
+		f.addr = c.Args[2]
 	} else if f, err = killFilter(c); err != nil {
 		return err
 	}
@@ -335,9 +343,9 @@ func killFilter(c *Call) (f clientFilter, err error) {
 		case a.IsWith("TYPE", 1):
 			f.kind = a.clientType()
 		case a.IsWith("ADDR", 1):
-			f.addr = string(a.Next())
+			f.addr = a.Next()
 		case a.IsWith("LADDR", 1):
-			f.laddr = string(a.Next())
+			f.laddr = a.Next()
 		case a.IsWith("USER", 1):
 			if f.user = string(a.Next()); c.Env.Users().RightsOf([]byte(f.user)) == nil {
 				a.Fail(errNoUser(f.user))

@@ -70,7 +70,8 @@ type Conn struct {
 	watch   store.Watch
 	blocked *blockedCall
 
-	after []byte // pushes that follow the reply under way
+	unheard bool   // the reply that the connection waits for is held back by CLIENT REPLY
+	after   []byte // pushes that follow the reply under way
 
 	call Call // reused by each command
 	keys []KeyPos

@@ -171,8 +171,10 @@ func reset(c *Call) error {
 	conn.As(c.Env.Users().DefaultUser())
 	conn.Authenticated = !c.Env.Users().MustLogin()
 	conn.NoEvict, conn.NoTouch = false, false
-	conn.reply = replyOn
-	c.pushes = true // the reply is not held back by the mode that just ended
+	if conn.reply == replyOff {
+		conn.reply = replyOn
+		c.pushes = true // the reply is not held back by the mode that just ended
+	}
 	c.SetProto(2)
 	c.Simple("RESET")
 	return nil

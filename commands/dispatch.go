@@ -61,6 +61,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 		c.after = c.after[:0]
 	}
 	if err == errBlocked {
+		c.unheard = mode != replyOn
 		return Suspended
 	}
 	return Done

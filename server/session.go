@@ -173,7 +173,7 @@ func (s *session) do(n note) {
 		s.conn.Out.Raw(n.bytes)
 	case noteReply:
 		s.conn.Tied = true
-		s.conn.Out.Raw(n.bytes)
+		s.conn.Answer(n.bytes)
 		s.conn.Unblocked()
 		s.waiting = false
 	case notePush:
