@@ -118,8 +118,11 @@ func (g *group) commit(late bool) {
 			l.gather.Store(want - want/8)
 			g.late.Reset(maxGather)
 		}
-		// Those who have come meanwhile have not knocked if the number was higher then.
-		if n := l.waiting.Load(); n == 0 || n < l.gather.Load() || l.Err() != nil {
+		// Those who have come meanwhile have not knocked if the number was higher then. Of those that are counted some may
+		// have been served by a Commit that came between their look at the log and their being counted: if nothing is left to
+		// sync they all were.
+		n := l.waiting.Load()
+		if n == 0 || n < l.gather.Load() || l.Err() != nil || l.synced.Load() >= l.appended.Load() {
 			return
 		}
 	}
