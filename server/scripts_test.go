@@ -152,7 +152,7 @@ func TestFunctionRestoreIsAllOrNothing(t *testing.T) {
 	load("two", "g")
 	dump := c.doArgs("FUNCTION", "DUMP")
 	payload := dump[strings.Index(dump, "\r\n")+2 : len(dump)-2]
-	if got := c.doArgs("FUNCTION", "RESTORE", payload); got != "-ERR Library 'one' already exists\r\n" {
+	if got := c.doArgs("FUNCTION", "RESTORE", payload); got != "-ERR Library one already exists\r\n" {
 		t.Errorf("RESTORE over what is there: %q", got)
 	}
 	c.doArgs("FUNCTION", "DELETE", "one")
