@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -135,8 +136,7 @@ func (p *program) do(method, path, kind, body string) (int, string) {
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
-	asked++
-	req.Header.Set("X-Forwarded-For", fmt.Sprint("192.0.2.", asked%250)) // where it is believed, it keeps within the limit
+	req.Header.Set("X-Forwarded-For", fmt.Sprint("192.0.2.", asked.Add(1)%250)) // where it is believed, it keeps within the limit
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
@@ -169,8 +169,8 @@ func (p *program) upload(user string, data []byte) string {
 	return v.Job
 }
 
-// asked counts requests, of a test at a time.
-var asked int
+// asked counts requests.
+var asked atomic.Int64
 
 // states counts jobs by what rdb says of them.
 func states(t *testing.T, rdb *redis.Client, prefix string, jobs []string) map[string]int {
