@@ -26,7 +26,7 @@ type blockedCall struct {
 	db     int
 	proto  int
 	wait   *Wait
-	timer  clock.Timer // set under the locks of the keys
+	timer  clock.Timer // set under the locks of the keys, if there are any, and the session's gate
 	// end says what a revoked wait ends with; the first to set it wins.
 	end     atomic.Int32
 	account *Account // of the client
@@ -239,8 +239,11 @@ func (b *blockedCall) leave(tx *store.Tx) {
 
 // deliverEnd tells the client why its wait is over, unless it is gone. The wait has left its queues.
 func (b *blockedCall) deliverEnd(tx *store.Tx) {
-	b.stopTimer()
-	switch b.end.Load() {
+	end := b.end.Load()
+	if end != endTimeout { // or it has run; a wait without keys has no lock to read the timer under then
+		b.stopTimer()
+	}
+	switch end {
 	case endTimeout:
 		b.conn.Env.Deliver(tx, b.conn, encode(b.proto, b.wait.OnTimeout))
 	case endUnblocked:
