@@ -254,3 +254,26 @@ func parts(t testing.TB, raw string) (out []string) {
 	}
 	return out
 }
+
+// What a client's own command causes follows the reply, as since 7.2; before, it lay within the reply of an EXEC or a script.
+func TestOwnNotifications(t *testing.T) {
+	c := dial(t, openServer(t, "notify-keyspace-events", "KEA"))
+	if !strings.HasPrefix(c.do("HELLO 3"), "%") {
+		t.Fatal("HELLO 3")
+	}
+	event := func(name string) string {
+		channel := "__keyevent@0__:" + name
+		return fmt.Sprintf(">3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$1\r\nk\r\n", len(channel), channel)
+	}
+	c.send(encode("PSUBSCRIBE", "nothing") + encode("SUBSCRIBE", "__keyevent@0__:set", "__keyevent@0__:del"))
+	for range 3 {
+		c.read()
+	}
+	c.send(encode("SET", "k", "v"))
+	c.expect("+OK\r\n" + event("set"))
+	c.send(encode("MULTI") + encode("SET", "k", "v") + encode("DEL", "k") + encode("EXEC"))
+	c.expect("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n" + event("set") + event("del"))
+	c.send(encode("EVAL", "redis.call('SET', 'k', 'v') return redis.call('DEL', 'k')", "0"))
+	c.expect(":1\r\n" + event("set") + event("del"))
+	c.silent()
+}
