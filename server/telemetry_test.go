@@ -155,6 +155,7 @@ func TestMetricsDuringScript(t *testing.T) {
 		t.Errorf("%d %s", status, text)
 	}
 	other.do("SCRIPT KILL")
+	c.read() // the script has ended when it has answered, not when it is told to
 	if status, text := fetch(t, "http://"+srv.MetricsAddr()+"/metrics"); status != 200 || !strings.Contains(text, "redis_up 1\n") {
 		t.Errorf("%d %s", status, text)
 	}
