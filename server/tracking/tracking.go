@@ -121,7 +121,12 @@ func New(switched func(active bool)) *Table {
 }
 
 // SetLimit bounds the number of keys remembered; 0 sets no bound.
-func (t *Table) SetLimit(n int64) { t.limit.Store(n) }
+func (t *Table) SetLimit(n int64) {
+	t.limit.Store(n)
+	if n > 0 && t.keys.Load() > n {
+		t.makeRoom(n)
+	}
+}
 
 // Stats returns how many clients track, how many keys are remembered, for how many clients in all, and how many prefixes are
 // broadcast.

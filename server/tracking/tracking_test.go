@@ -155,6 +155,10 @@ func TestLimit(t *testing.T) {
 	if _, k, i, _ := tab.Stats(); k != 3 || i != 3 || len(held) != 3 {
 		t.Errorf("%d keys, %d items, %d held", k, i, len(held))
 	}
+	tab.SetLimit(1) // at once, not with the next read
+	if _, k, _, _ := tab.Stats(); k != 1 || len(strings.Split(as.take(), "|")) != 2 {
+		t.Errorf("%d keys are remembered", k)
+	}
 	tab.SetLimit(0)
 	for i := range 100 {
 		tab.Remember(a, []byte(fmt.Sprint("n", i)))
