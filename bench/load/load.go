@@ -6,7 +6,7 @@
 //	             StreamWorkloads) and bulk fills
 //	OpenLoop     GETs or SETs at a fixed rate, answered or not
 //	Background   what OpenLoop's SETs meet while a server saves all it has in the background
-//	RunPattern   the pattern packages beside this one, through go-redis, in a closed loop or at a fixed rate (Pace)
+//	PatternRun   the pattern packages beside this one, through go-redis, in a closed loop or at a fixed rate (Pace)
 //	Consume      consumers of one group that read and acknowledge the entries of a stream
 //	Handoff      how long a task takes from LPUSH sent to a waiting BRPOP's reply; HandoffStream: from XADD to XREADGROUP
 //	Memory       resident bytes per key, and what overwriting does to them

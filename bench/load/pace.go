@@ -82,16 +82,6 @@ func PreparePattern(ctx context.Context, addr string, p Pattern, clients int) (*
 	return r, nil
 }
 
-// RunPattern is PreparePattern, Run and Close in one.
-func RunPattern(ctx context.Context, addr string, p Pattern, clients int, pace Pace) (*OpenResult, error) {
-	r, err := PreparePattern(ctx, addr, p, clients)
-	if err != nil {
-		return nil, err
-	}
-	res, err := r.Run(pace)
-	return res, errors.Join(err, r.Close())
-}
-
 // Close ends the workers and checks what the pattern promised. The server should be emptied after. It gives no error of its
 // own when a Run has failed.
 func (r *PatternRun) Close() error {
