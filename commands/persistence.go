@@ -20,6 +20,9 @@ type Persistence interface {
 	BackgroundSave(schedule bool) (status string, err error)
 	// RewriteLog begins to rewrite the append-only file, or does so later.
 	RewriteLog() (status string, err error)
+	// Flushed has the RDB file written anew, in the background, if save points ask for files: what FLUSHALL has taken away
+	// must not come back from the one there is.
+	Flushed()
 	// LastSave returns the time of the last successful save in Unix seconds.
 	LastSave() int64
 	// WriteRefused returns why nothing may be written: what is acknowledged could not be kept. nil if it may.

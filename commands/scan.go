@@ -189,6 +189,9 @@ func flushall(c *Call) error {
 		c.Tx.Flush(db)
 	}
 	c.Tx.Flushed()
+	if !c.Tx.Replaying {
+		c.Env.Flushed()
+	}
 	c.OK()
 	return nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -175,4 +176,20 @@ func TestReloadFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What FLUSHALL has taken away must not come back from the RDB file, also if the server is killed.
+func TestFlushallSaves(t *testing.T) {
+	dir := t.TempDir()
+	c := dial(t, openWith(t, Options{Addr: "127.0.0.1:0", Dir: dir}, "save", "3600 1"))
+	for i := range 100 {
+		c.want(fmt.Sprint("SET k", i, " v"), "+OK\r\n")
+	}
+	c.want("SAVE", "+OK\r\n")
+	c.want("FLUSHALL", "+OK\r\n")
+	waitFor(t, "the empty file", func() bool {
+		file, err := os.ReadFile(filepath.Join(dir, "dump.rdb"))
+		return err == nil && !bytes.Contains(file, []byte("k99"))
+	})
+	c.untilInfo("rdb_changes_since_last_save:0")
 }

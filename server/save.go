@@ -252,6 +252,19 @@ func (s *Server) BackgroundSave(schedule bool) (string, error) {
 	return status, err
 }
 
+// Flushed implements commands.Persistence.
+func (s *Server) Flushed() {
+	p := &s.files
+	if len(p.cfg.save.Load()) == 0 {
+		return
+	}
+	if _, err := p.beginSave(); err == commands.ErrSaving || err == commands.ErrSaveRewriting {
+		p.mu.Lock()
+		p.mu.saveNext = true
+		p.mu.Unlock()
+	}
+}
+
 func (p *files) beginSave() (string, error) {
 	if err := p.claim("save"); err != nil {
 		return "", err
