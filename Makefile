@@ -22,7 +22,7 @@ test:
 
 # The race detector, with the self-checks compiled in.
 race:
-	$(GO) test -race -tags invariants ./...
+	$(GO) test -race -tags invariants -timeout 25m ./...
 
 # The behaviour beside a real redis-server, which must be on PATH.
 oracle:
