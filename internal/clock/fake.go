@@ -1,12 +1,11 @@
 package clock
 
 import (
-	"container/heap"
 	"sync"
 	"time"
 )
 
-// Fake is a clock that stands still until a test moves it.
+// Fake is a clock that stands still until a test moves it. It knows nothing of those who go by it; Movable does.
 //
 // Timers are called from within Advance, one at a time, ordered by deadline and, among equals, by creation; while one is
 // called the clock shows that timer's deadline. A callback may read the clock, start and stop timers; it must not call
@@ -16,8 +15,7 @@ type Fake struct {
 		sync.Mutex
 		wall      time.Time     // wall time now
 		mono      time.Duration // monotonic time now, never decreases
-		seq       uint64        // creation order of timers
-		timers    timerHeap
+		timers    timers
 		advancing bool
 	}
 }
@@ -58,10 +56,7 @@ func (c *Fake) AfterFunc(d time.Duration, f func()) Timer {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.seq++
-	t := &fakeTimer{clock: c, due: c.mu.mono + max(d, 0), seq: c.mu.seq, f: f}
-	heap.Push(&c.mu.timers, t)
-	return t
+	return c.mu.timers.add(&c.mu.Mutex, after(c.mu.mono, max(d, 0)), f)
 }
 
 // Advance moves wall and monotonic time forward by d and calls every timer that falls due on the way, those included that
@@ -76,9 +71,8 @@ func (c *Fake) Advance(d time.Duration) {
 		panic("clock: Advance called while another Advance runs")
 	}
 	c.mu.advancing = true
-	end := c.mu.mono + d
-	for len(c.mu.timers) > 0 && c.mu.timers[0].due <= end {
-		t := heap.Pop(&c.mu.timers).(*fakeTimer)
+	end := after(c.mu.mono, d)
+	for t := c.mu.timers.pop(end); t != nil; t = c.mu.timers.pop(end) {
 		c.moveTo(t.due)
 		c.mu.Unlock()
 		t.f()
@@ -108,57 +102,5 @@ func (c *Fake) SetWall(now time.Time) {
 func (c *Fake) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.mu.timers)
-}
-
-type fakeTimer struct {
-	clock *Fake
-	due   time.Duration // monotonic
-	seq   uint64
-	f     func()
-	index int // position in the heap, -1 when not in it; guarded by clock.mu
-}
-
-func (t *fakeTimer) Stop() bool {
-	c := t.clock
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t.index < 0 {
-		return false
-	}
-	heap.Remove(&c.mu.timers, t.index)
-	return true
-}
-
-// timerHeap is a container/heap ordered by deadline, then creation.
-type timerHeap []*fakeTimer
-
-func (h timerHeap) Len() int { return len(h) }
-
-func (h timerHeap) Less(i, j int) bool {
-	if h[i].due != h[j].due {
-		return h[i].due < h[j].due
-	}
-	return h[i].seq < h[j].seq
-}
-
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *timerHeap) Push(x any) {
-	t := x.(*fakeTimer)
-	t.index = len(*h)
-	*h = append(*h, t)
-}
-
-func (h *timerHeap) Pop() any {
-	old := *h
-	last := len(old) - 1
-	t := old[last]
-	old[last] = nil
-	*h = old[:last]
-	t.index = -1
-	return t
+	return len(c.mu.timers.heap)
 }
