@@ -172,10 +172,8 @@ func (x *expirer) setTimer(at int64) {
 	if x.mu.timer != nil {
 		x.mu.timer.Stop()
 	}
-	wait := at - x.s.clk.NowMs()
-	// A far deadline is reached in steps, so that the duration cannot overflow and a clock set forward is noticed.
-	wait = max(0, min(wait, 60_000))
-	x.mu.timer = x.s.clk.AfterFunc(time.Duration(wait)*time.Millisecond, x.run)
+	// A far deadline is reached in steps where the clock may be set forward.
+	x.mu.timer = x.s.clk.AfterFunc(clock.Wait(x.s.clk, at-x.s.clk.NowMs()), x.run)
 }
 
 func (x *expirer) run() {
