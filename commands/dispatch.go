@@ -131,6 +131,7 @@ func (t *Table) lockKeys(c *Conn, tx *store.Tx, spec *Spec, args [][]byte) {
 // perform calls the handler. After an error other than errBlocked the reply is that error.
 func (k *Call) perform(mark int) error {
 	k.Tx.BeginCommand()
+	k.Tx.ReadsOnly = k.Spec.Flags&(ReadOnly|MayReplicate) == ReadOnly
 	k.db, k.told = k.Tx.DB(), false
 	changes := k.Tx.Changes()
 	err := k.Spec.Run(k)

@@ -126,6 +126,7 @@ func (s *Server) Pause(until int64, all bool) {
 	}
 	p.mu.until, p.mu.all = until, all
 	p.on.Store(until != 0)
+	s.store.Freeze(until)
 	p.mu.Unlock()
 	p.check(s)
 }
@@ -169,6 +170,7 @@ func (p *pause) check(srv *Server) {
 	}
 	p.mu.until = 0
 	p.on.Store(false)
+	srv.store.Freeze(0)
 	waiting := p.mu.waiting
 	p.mu.waiting = nil
 	p.mu.Unlock()

@@ -237,7 +237,7 @@ func (v *evictor) run() {
 		o := v.opts.Load()
 		r := roomEnough
 		b.tx.Begin(0)
-		if o.Policy != NoEviction {
+		if o.Policy != NoEviction && !v.s.Frozen() {
 			r = b.tx.makeRoom(o, backgroundSlice)
 		}
 		b.gate.Leave()

@@ -214,6 +214,9 @@ func (x *expirer) sweep() int64 {
 		if next == noDeadline || next > x.s.clk.NowMs() || x.off.Load() {
 			return next
 		}
+		if x.s.Frozen() {
+			return x.s.frozen.Load()
+		}
 		x.sweepShard(first)
 	}
 }
@@ -257,6 +260,9 @@ func (x *expirer) sweepLocked(i int) {
 	sh := &x.s.shards[i]
 	x.gate.Enter()
 	defer x.gate.Leave()
+	if x.s.Frozen() {
+		return
+	}
 	tx := x.tx
 	tx.held = append(tx.held[:0], i)
 	sh.mu.Lock()

@@ -127,6 +127,10 @@ func (tx *Tx) BeginCommand() {
 	tx.lists.reset()
 	tx.sets.reset()
 	tx.zsets.reset()
+	tx.ReadsOnly = false
+	if tx.veil != nil {
+		tx.veil = nil
+	}
 	tx.beginEvents()
 }
 
@@ -147,7 +151,7 @@ func (tx *Tx) forget(kind Kind, key []byte) {
 // view returns the object of e or a copy that reads.
 func (tx *Tx) view(e *entry) Object {
 	if !e.packed() {
-		return e.ks.objects.get(objectNumber(e.value()))
+		return tx.objectOf(e)
 	}
 	switch e.kind() {
 	case Hash:
@@ -184,7 +188,7 @@ func object[V any, P packable[V]](tx *Tx, key []byte, kind Kind, m Mode, cs *cop
 			if m != Read {
 				e.ks.preserve(&e) // it is changed in place
 			}
-			return e.ks.objects.get(objectNumber(e.value())).(P), nil
+			return tx.objectOf(&e).(P), nil
 		}
 	}
 	if cs.n > 0 {

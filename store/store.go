@@ -53,6 +53,7 @@ type Store struct {
 	memory    memory
 	evictor   evictor
 	expirer   expirer
+	frozen    atomic.Int64 // until when nothing goes by itself, in Unix milliseconds
 	dirty     atomic.Int64 // changes of keys since it was made
 	feed      feedPointer
 	tracker   trackerPointer

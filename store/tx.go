@@ -62,6 +62,9 @@ type Tx struct {
 	User any
 	// By is the client whose command is run, for a Tracker; 0: nobody's.
 	By int64
+	// ReadsOnly tells that the present command changes no key: see freeze.go. BeginCommand takes it back.
+	ReadsOnly bool
+	veil      *veil // nil for none
 	// NoTouch keeps reads from renewing the time of last access.
 	NoTouch bool
 	// Hits and Misses count the outcome of key look-ups for reading. The user takes and resets them.
@@ -222,7 +225,8 @@ func (tx *Tx) database(h uint64) *database {
 	return &tx.s.shards[i].dbs[tx.db]
 }
 
-// find looks key up and deletes it if its deadline has passed; of a hash it deletes the fields whose deadlines have.
+// find looks key up and deletes it if its deadline has passed; of a hash it deletes the fields whose deadlines have. While the
+// store is frozen, one that ReadsOnly does not see them instead.
 func (tx *Tx) find(key []byte) entry {
 	h := tx.hash(key)
 	db := tx.database(h)
@@ -231,10 +235,17 @@ func (tx *Tx) find(key []byte) entry {
 	}
 	e := db.keys.find(h, key)
 	if e.b != nil && e.flags&fDeadline != 0 && tx.Past(deadlineOf(e.b)) {
+		if tx.hides() {
+			return entry{h: h, ks: e.ks}
+		}
 		tx.expire(db, &e)
 	}
 	if e.b != nil && db.keys.fieldsDue(tx.now) && !tx.Replaying {
-		tx.expireFields(db, &e, math.MaxInt)
+		if !tx.hides() {
+			tx.expireFields(db, &e, math.MaxInt)
+		} else if !tx.conceal(&e) {
+			return entry{h: h, ks: e.ks}
+		}
 	}
 	return e
 }
@@ -303,6 +314,9 @@ func (tx *Tx) drop(e *entry) {
 
 // Modified tells that n changes were made to the value of key: whoever watches it or waits for it learns of it.
 func (tx *Tx) Modified(key []byte, n int) {
+	if invariants.Enabled && tx.ReadsOnly {
+		panic("store: a command has changed a key that said that it would not")
+	}
 	tx.changes += n
 	h := tx.hash(key)
 	db := tx.database(h)

@@ -16,7 +16,9 @@ func (w *Watch) Empty() bool { return len(w.keys) == 0 }
 
 // WatchKey adds key, whose shard is locked, to w.
 func (tx *Tx) WatchKey(key []byte, w *Watch) {
+	tx.ReadsOnly = true
 	tx.find(key) // a key whose time has come counts as missing from the start
+	tx.ReadsOnly = false
 	db := tx.database(tx.hash(key))
 	if slices.Contains(db.watched[string(key)], w) {
 		return
@@ -39,6 +41,7 @@ func (tx *Tx) WantWatched(w *Watch) {
 // Unwatch empties w, whose shards are locked, and reports whether a watched key had changed.
 func (tx *Tx) Unwatch(w *Watch) (dirty bool) {
 	db0 := tx.db
+	tx.ReadsOnly = true
 	for _, k := range w.keys {
 		tx.db = k.DB
 		key := []byte(k.Name)
@@ -54,7 +57,7 @@ func (tx *Tx) Unwatch(w *Watch) (dirty bool) {
 			db.watched = nil
 		}
 	}
-	tx.db = db0
+	tx.db, tx.ReadsOnly = db0, false
 	w.keys = w.keys[:0]
 	return w.dirty.Swap(false)
 }
