@@ -33,7 +33,7 @@ func subscriber(c *commands.Conn) *pubsub.Client {
 }
 
 // Subscribe implements commands.Broker.
-func (s *Server) Subscribe(c *commands.Conn, kind commands.SubKind, name []byte) bool {
+func (s env) Subscribe(c *commands.Conn, kind commands.SubKind, name []byte) bool {
 	ses := c.Session.(*session)
 	if ses.subs == nil {
 		var l pubsub.Loop = anywhere{}

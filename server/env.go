@@ -12,7 +12,10 @@ import (
 	"github.com/streampulse/pulse/store"
 )
 
-var _ commands.Env = (*Server)(nil)
+// env is the server as commands see it. Methods that have other meanings for those who embed the server are its own.
+type env struct{ *Server }
+
+var _ commands.Env = env{}
 
 // Clock implements commands.Env.
 func (s *Server) Clock() clock.Clock { return s.clock }

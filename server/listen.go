@@ -25,6 +25,9 @@ type listener struct {
 func (s *Server) listen(o *Options) error {
 	ls := &s.listeners
 	ls.instead = map[string]int64{}
+	if ls.none = o.NoListen; ls.none {
+		return nil
+	}
 	for _, of := range []struct {
 		kind, addr string
 		own        []net.Listener

@@ -19,6 +19,7 @@ type listeners struct {
 	all       []*listener // replaced, never changed, once the server accepts connections
 	accepting bool
 	closed    bool
+	none      bool // and never will be
 	// instead are ports of kinds that do not count, because the embedding program has named an address instead.
 	instead map[string]int64
 }
@@ -78,7 +79,7 @@ var portOf = map[string]string{"tcp": "port", "tls": "tls-port"}
 // endpoints are the addresses that bind and the port of a kind ask for.
 func (s *Server) endpoints(kind string) (list []endpoint) {
 	port := s.cfg.Int(portOf[kind]).Load()
-	if instead, given := s.listeners.instead[kind]; port == 0 || given && port == instead {
+	if instead, given := s.listeners.instead[kind]; port == 0 || s.listeners.none || given && port == instead {
 		return nil
 	}
 	for _, host := range s.cfg.Bind().Load() {

@@ -78,6 +78,9 @@ type Options struct {
 	IgnoreUnread bool
 	fs           vfs.FS        // for tests; nil is the real one
 	handshake    time.Duration // for tests; 0 is handshakeTime
+	// NoListen opens no port and no Unix socket, whatever Addr, Listeners and the parameters say: there are Dial, Do and what
+	// stands beside them.
+	NoListen bool
 	// Shards of the store, 0 for the default.
 	Shards int
 	// Seed of all randomness that clients can see; 0 draws one.
@@ -102,6 +105,7 @@ type Server struct {
 	start  time.Duration // monotonic
 
 	loops     *loops
+	locals    locals
 	listeners listeners
 	tls       front
 	clients   clients

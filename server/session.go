@@ -25,6 +25,7 @@ type session struct {
 	box     mailbox               // anybody's
 	subs    *pubsub.Client        // nil until it subscribes (broker.go)
 	tracked *tracked              // nil until it tracks (tracked.go)
+	local   *Conn                 // that it belongs to, nil if it is fed bytes (embed_conn.go)
 	owner   atomic.Pointer[owner] // from loop to loop, and from a loop to a stream for good
 	work    time.Duration         // spent on it by its loop since the loop shed work last
 
@@ -70,19 +71,26 @@ const (
 )
 
 func newSession(srv *Server, nc net.Conn) *session {
-	s := &session{srv: srv}
+	s := new(session)
+	s.begin(srv, nc.RemoteAddr().String(), nc.LocalAddr().String())
 	c := &s.conn
-	c.Env, c.Session = srv, s
-	c.As(srv.users.DefaultUser())
-	c.Created = srv.clock.Mono()
-	c.LastActive = c.Created
-	c.Authenticated = !srv.users.MustLogin()
-	c.Addr, c.LAddr = nc.RemoteAddr().String(), nc.LocalAddr().String()
 	if _, unix := nc.(*net.UnixConn); unix {
 		c.Unix = true
 		c.Addr, c.LAddr = c.LAddr+":0", c.LAddr+":0"
 	}
 	return s
+}
+
+// begin makes the zero session that of a client which nobody knows yet.
+func (s *session) begin(srv *Server, addr, laddr string) {
+	s.srv = srv
+	c := &s.conn
+	c.Env, c.Session = env{srv}, s
+	c.As(srv.users.DefaultUser())
+	c.Created = srv.clock.Mono()
+	c.LastActive = c.Created
+	c.Authenticated = !srv.users.MustLogin()
+	c.Addr, c.LAddr = addr, laddr
 }
 
 // post leaves a note for the session's owner.
@@ -131,7 +139,11 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		s.overrun, c.Closing = false, true
 	}
 	stalled := s.keeps()
-	if !c.Closing {
+	switch {
+	case c.Closing:
+	case s.local != nil:
+		s.local.process()
+	default:
 		more = s.process(l, input)
 	}
 	s.srv.tracking.Broadcast()

@@ -140,7 +140,7 @@ type replayer struct {
 func (p *files) newReplayer() *replayer {
 	r := &replayer{lane: newLane(p.srv)}
 	c := &r.conn
-	c.Env, c.Gate, c.Tx, c.Meter = p.srv, r.lane.gate, r.lane.tx, uncounted{}
+	c.Env, c.Gate, c.Tx, c.Meter = env{p.srv}, r.lane.gate, r.lane.tx, uncounted{}
 	c.Authenticated, c.User, c.Addr = true, "default", "replay"
 	c.BeginBatch()
 	return r
