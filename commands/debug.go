@@ -134,7 +134,7 @@ func debugObject(c *Call) error {
 	if !ok {
 		return ErrNoSuchKey
 	}
-	lru := (c.Tx.Now()/1000 - f.Idle) & 0xffffff
+	lru := (c.Tx.Wall()/1000 - f.Idle) & 0xffffff
 	c.Simple(fmt.Sprintf("Value at:0x%x refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
 		0, f.Encoding, f.Bytes, lru, f.Idle))
 	return nil

@@ -74,7 +74,7 @@ func restoreDeadline(c *Call, ttl int64, absolute bool) (int64, error) {
 	case ttl == 0:
 		return store.Forever, nil
 	case absolute:
-		return min(ttl, store.Forever-1), nil
+		return c.Tx.FromWall(min(ttl, store.Forever-1)), nil
 	case ttl > store.Forever-1-c.Tx.Now():
 		return 0, errExpireTime(c.Spec)
 	}

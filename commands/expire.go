@@ -75,8 +75,11 @@ func (l *lifetime) deadline(c *Call) (int64, error) {
 // false if that overflows. The last millisecond of all, which the store takes for no deadline, becomes the one before.
 func unixTime(c *Call, n, unit int64, relative bool) (at int64, ok bool) {
 	at, ok = num.MulInt(n, unit)
-	if ok && relative {
+	switch {
+	case ok && relative:
 		at, ok = num.AddInt(at, c.Tx.Now())
+	case ok:
+		at = c.Tx.FromWall(at)
 	}
 	return min(at, store.Forever-1), ok
 }
@@ -170,6 +173,8 @@ func replyDeadline(c *Call, unit int64, relative bool) error {
 	default:
 		if relative {
 			at -= c.Tx.Now()
+		} else {
+			at = c.Tx.ToWall(at)
 		}
 		// Unsigned, because the sum may be beyond an int64 before it is divided.
 		at = int64((uint64(at) + uint64(unit/2)) / uint64(unit))

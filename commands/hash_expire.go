@@ -50,7 +50,7 @@ func fieldTime(c *Call, text []byte, unit int64, relative bool) (int64, error) {
 	case n < 0:
 		return 0, ErrFieldTimeSign
 	}
-	base := int64(0)
+	base := c.Tx.FromWall(0)
 	if relative {
 		base = c.Tx.Now()
 	}
@@ -167,7 +167,7 @@ func replyFieldTimes(c *Call, unit int64, relative bool) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	base := int64(0)
+	base := c.Tx.FromWall(0)
 	if relative {
 		base = c.Tx.Now()
 	}

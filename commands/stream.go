@@ -281,7 +281,7 @@ func xadd(c *Call) error {
 		c.Null()
 		return nil
 	}
-	id, err := o.next(s, c.Tx.Now())
+	id, err := o.next(s, c.Tx.Wall())
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ type claim struct {
 
 // begin finds the consumer, which is created even if there is nothing to claim.
 func (l *claim) begin(c *Call) {
-	name, now := c.Args[3], c.Tx.Now()
+	name, now := c.Args[3], c.Tx.Wall()
 	l.consumer = l.group.Consumer(name)
 	if l.consumer == nil {
 		l.consumer, _ = l.group.CreateConsumer(name, now)
@@ -37,7 +37,7 @@ func (l *claim) begin(c *Call) {
 
 // isFresh reports whether p has not been idle for long enough.
 func (l *claim) isFresh(c *Call, p *stream.Pending) bool {
-	return l.minIdle > 0 && since(c.Tx.Now(), p.Delivered) < l.minIdle
+	return l.minIdle > 0 && since(c.Tx.Wall(), p.Delivered) < l.minIdle
 }
 
 // take makes p an entry of the consumer.
@@ -50,7 +50,7 @@ func (l *claim) take(c *Call, p *stream.Pending) {
 	}
 	p.Delivered, p.Consumer = l.delivered, l.consumer
 	l.group.Assign(p.ID, l.consumer, p.Delivered, p.Count)
-	l.consumer.Active = c.Tx.Now()
+	l.consumer.Active = c.Tx.Wall()
 	l.changed++
 	c.claimEffect(c.Args[1], l.group, p)
 }
@@ -81,7 +81,7 @@ func parseClaim(c *Call, l *claim) (o claimOptions, err error) {
 	a := c.From(4)
 	l.minIdle = a.IntErr(ErrClaimMinIdle)
 	l.retries = -1
-	now := c.Tx.Now()
+	now := c.Tx.Wall()
 	l.delivered = now
 	from := a.Pos()
 	for a.More() {
@@ -213,7 +213,7 @@ func parseAutoclaim(c *Call, l *claim) (start stream.ID, count int64, err error)
 }
 
 func xautoclaim(c *Call) error {
-	l := claim{retries: -1, delivered: c.Tx.Now()}
+	l := claim{retries: -1, delivered: c.Tx.Wall()}
 	start, count, err := parseAutoclaim(c, &l)
 	if err != nil {
 		return err

@@ -198,7 +198,7 @@ func xgroupCreateconsumer(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if _, made := g.CreateConsumer(c.Args[4], c.Tx.Now()); !made {
+	if _, made := g.CreateConsumer(c.Args[4], c.Tx.Wall()); !made {
 		c.Int(0)
 		return nil
 	}
@@ -354,7 +354,7 @@ func (c *Call) pendingEntries(g *stream.Group, q *pendingQuery) {
 	m, n := c.Defer(), int64(0)
 	for n < q.count && it.Next() {
 		p := it.At()
-		idle := since(c.Tx.Now(), p.Delivered)
+		idle := since(c.Tx.Wall(), p.Delivered)
 		if q.idle != 0 && idle < q.idle {
 			continue
 		}

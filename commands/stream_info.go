@@ -33,7 +33,7 @@ func xinfoConsumers(c *Call) error {
 	if g == nil {
 		return errNoGroup(c.Args[2], c.Args[3])
 	}
-	now := c.Tx.Now()
+	now := c.Tx.Wall()
 	c.Array(g.NumConsumers())
 	for consumer := range g.Consumers() {
 		inactive := int64(-1)

@@ -248,7 +248,7 @@ func (c *Call) readSource(r *streamRead, key []byte, f *streamSource) (any bool)
 		}
 		return !idle
 	}
-	now := c.Tx.Now()
+	now := c.Tx.Wall()
 	consumer, created := f.g.CreateConsumer(r.consumer, now)
 	consumer.Seen = now
 	// By value: what an effect is made of goes to the heap, and r and f with all it points to.
@@ -302,7 +302,7 @@ type claimed struct {
 
 // deliver replies with entries that are new to the group.
 func (c *Call) deliver(d *delivery) {
-	s, g, now := d.s, d.g, c.Tx.Now()
+	s, g, now := d.s, d.g, c.Tx.Wall()
 	from, _ := g.Last.Next()
 	it := s.Range(from, stream.MaxID, false)
 	n, mark := 0, c.Defer()
@@ -333,7 +333,7 @@ func (c *Call) deliver(d *delivery) {
 // redeliver replies with entries that the consumer has not acknowledged; of those that are no more in the stream only the
 // id is left.
 func (c *Call) redeliver(d *delivery, after stream.ID) {
-	now := c.Tx.Now()
+	now := c.Tx.Wall()
 	from, ok := after.Next()
 	pending := d.to.PendingRange(from, stream.MaxID)
 	n, mark := 0, c.Defer()
@@ -382,7 +382,7 @@ func (c *Call) deliveryEffect(d *delivery, created bool) {
 		for _, e := range rest[:n] {
 			args = append(args, idText(e.id))
 		}
-		c.Effect(append(args, wordTime, decimal(c.Tx.Now()), wordRetryCount, decimal(int64(rest[0].count)),
+		c.Effect(append(args, wordTime, decimal(c.Tx.Wall()), wordRetryCount, decimal(int64(rest[0].count)),
 			wordForce, wordJustID, wordLastID, last)...)
 		rest = rest[n:]
 	}

@@ -24,7 +24,7 @@ func (tx *Tx) access() uint32 {
 	if tx.s.memory.lfu.Load() {
 		return tx.minutes()<<8 | lfuNew
 	}
-	return uint32(tx.now/1000) & accessMask
+	return uint32(tx.wall/1000) & accessMask
 }
 
 // used is what the block of e, if it has one, records once its key was used now.
@@ -46,10 +46,10 @@ func (tx *Tx) kept(e *entry) uint32 {
 // touch renews the access bits of e, which has a block.
 func (tx *Tx) touch(e *entry) { setAccess(e.b, tx.used(e)) }
 
-func (tx *Tx) minutes() uint32 { return uint32(tx.now/60_000) & 0xffff }
+func (tx *Tx) minutes() uint32 { return uint32(tx.wall/60_000) & 0xffff }
 
 // idle returns the seconds since the access that a records.
-func (tx *Tx) idle(a uint32) int64 { return int64((uint32(tx.now/1000) - a) & accessMask) }
+func (tx *Tx) idle(a uint32) int64 { return int64((uint32(tx.wall/1000) - a) & accessMask) }
 
 // frequency returns the counter in a, less what it has lost since.
 func (tx *Tx) frequency(a uint32) uint32 {
@@ -83,7 +83,7 @@ func (s *Store) CountsAccesses() bool { return s.memory.lfu.Load() }
 // the bits can tell.
 func (tx *Tx) SetIdle(key []byte, seconds int64) {
 	if e := tx.find(key); e.b != nil && !tx.s.memory.lfu.Load() {
-		setAccess(e.b, uint32(tx.now/1000-min(max(seconds, 0), accessMask))&accessMask)
+		setAccess(e.b, uint32(tx.wall/1000-min(max(seconds, 0), accessMask))&accessMask)
 	}
 }
 

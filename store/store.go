@@ -32,7 +32,8 @@ import (
 type Options struct {
 	Databases int         // number of databases, default 16
 	Shards    int         // rounded up to a power of two, default 64
-	Clock     clock.Clock // default clock.Real
+	Clock     clock.Clock // of deadlines; default clock.Real
+	Wall      clock.Clock // what clients are told, see Tx.Wall; nil, which is usual, stands for Clock
 	Seed      uint64      // of the random choices (RANDOMKEY and the like); 0 draws one
 }
 
@@ -44,6 +45,7 @@ type Store struct {
 	dbs    int
 	seed   maphash.Seed
 	clk    clock.Clock
+	wall   clock.Clock // nil: clk
 	limits atomic.Pointer[Limits]
 	rngs   struct {
 		sync.Mutex
@@ -111,6 +113,7 @@ func New(o Options) *Store {
 		dbs:    o.Databases,
 		seed:   maphash.MakeSeed(),
 		clk:    o.Clock,
+		wall:   o.Wall,
 	}
 	s.gates.door.moved.L = &s.gates.door
 	s.rngs.src = rand.New(rand.NewPCG(o.Seed, 0))

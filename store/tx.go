@@ -23,7 +23,8 @@ var ErrWrongType = errors.New("WRONGTYPE Operation against a key holding the wro
 type Tx struct {
 	s    *Store
 	db   int
-	now  int64 // Unix ms; stands still until Unlock
+	now  int64 // Unix ms, of deadlines; stands still until Unlock
+	wall int64 // what clients are told instead, and access times are noted in; the same but in tests
 	rand *rand.Rand
 
 	held []int // indexes of the shards locked, ascending
@@ -90,7 +91,10 @@ func (tx *Tx) Begin(db int) { tx.BeginAt(db, tx.s.clk.NowMs()) }
 
 // BeginAt is Begin at the given time in Unix milliseconds.
 func (tx *Tx) BeginAt(db int, now int64) {
-	tx.db, tx.now = db, now
+	tx.db, tx.now, tx.wall = db, now, now
+	if tx.s.wall != nil {
+		tx.now, tx.wall = tx.s.clk.NowMs(), tx.s.wall.NowMs()
+	}
 	tx.changes = 0
 	tx.beginFeed()
 	tx.BeginCommand()
