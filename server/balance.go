@@ -35,16 +35,17 @@ const (
 	spare = 0.3
 )
 
-func startLoops(srv *Server, n int) (*loops, error) {
-	ls := &loops{srv: srv, max: max(n, 1)}
-	_, err := ls.start()
-	return ls, err
-}
+func newLoops(srv *Server, n int) *loops { return &loops{srv: srv, max: max(n, 1)} }
 
 // start starts one more loop.
 func (ls *loops) start() (*loop, error) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	return ls.startOne()
+}
+
+// startOne is start with mu held.
+func (ls *loops) startOne() (*loop, error) {
 	if ls.mu.closed {
 		return nil, net.ErrClosed
 	}
@@ -55,20 +56,24 @@ func (ls *loops) start() (*loop, error) {
 	return l, err
 }
 
-// choose returns the loop for a new connection: the first that has time for it, else the least busy.
-func (ls *loops) choose() *loop {
+// choose returns the loop for a new connection: the first that has time for it, else the least busy. The first connection
+// starts the first loop, so that a server without any has none.
+func (ls *loops) choose() (*loop, error) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	if len(ls.mu.all) == 0 {
+		return ls.startOne()
+	}
 	best := ls.mu.all[0]
 	for _, l := range ls.mu.all {
 		if l.share < enrollShare {
-			return l
+			return l, nil
 		}
 		if l.share < best.share {
 			best = l
 		}
 	}
-	return best
+	return best, nil
 }
 
 // add gives a connection to a loop, and returns once the loop has it; but it waits no longer than it takes a loop that is not
@@ -80,7 +85,13 @@ func (ls *loops) add(s *session, nc net.Conn, fail func(error)) {
 	go func() {
 		defer ls.srv.entry.Done()
 		defer close(done)
-		if err := ls.choose().enroll(s, nc); err != nil {
+		l, err := ls.choose()
+		if err == nil {
+			err = l.enroll(s, nc)
+		} else {
+			_ = nc.Close()
+		}
+		if err != nil {
 			fail(err)
 		}
 	}()

@@ -153,3 +153,85 @@ func TestDial(t *testing.T) {
 		t.Fatal(line, err)
 	}
 }
+
+func TestSubscription(t *testing.T) {
+	srv := openLocal(t)
+	p, err := srv.Subscribe(t.Context(), "a", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.PSubscribe(t.Context(), "c*"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.SSubscribe(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Unsubscribe(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []string{"a", "b", "cc"} {
+		do(t, srv, "PUBLISH", c, "to "+c)
+	}
+	do(t, srv, "SPUBLISH", "s", "to s")
+	for _, want := range []Message{
+		{Kind: "message", Channel: "a", Payload: "to a"},
+		{Kind: "pmessage", Pattern: "c*", Channel: "cc", Payload: "to cc"},
+		{Kind: "smessage", Channel: "s", Payload: "to s"},
+	} {
+		select {
+		case m := <-p.Messages():
+			if m != want {
+				t.Errorf("%+v, want %+v", m, want)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%+v did not come", want)
+		}
+	}
+	if err := p.Close(); err != nil || p.Err() != nil {
+		t.Error(err, p.Err())
+	}
+	if _, open := <-p.Messages(); open {
+		t.Error("the channel is open")
+	}
+	if err := p.Subscribe(t.Context(), "x"); err != ErrConnClosed {
+		t.Error(err)
+	}
+}
+
+func TestSubscriptionEnds(t *testing.T) {
+	srv := openLocal(t)
+	open := func() *Subscription {
+		p, err := srv.Subscribe(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open()
+	do(t, srv, "CLIENT", "KILL", "TYPE", "pubsub")
+	for range p.Messages() {
+	}
+	if p.Err() != ErrConnClosed {
+		t.Error(p.Err())
+	}
+	// Who does not read is closed.
+	do(t, srv, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 200000 0 0")
+	p = open()
+	for range 1000 {
+		do(t, srv, "PUBLISH", "a", fmt.Sprintf("%01000d", 1))
+	}
+	n := 0
+	for range p.Messages() {
+		n++
+	}
+	if p.Err() != ErrConnClosed || n == 1000 {
+		t.Error(p.Err(), n)
+	}
+	p = open()
+	closeServer(t, srv)
+	for range p.Messages() {
+	}
+	if p.Err() != ErrClosed {
+		t.Error(p.Err())
+	}
+}

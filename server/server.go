@@ -67,6 +67,9 @@ type Options struct {
 	Log *log.Logger
 	// Clock is the source of time; nil means the real one.
 	Clock clock.Clock
+	// Deadlines, if not nil, is the clock that keys and fields of hashes expire by, while Clock is what clients are told the time by: for
+	// tests in which the one is moved and the other is not. It is not for servers with a Dir.
+	Deadlines clock.Clock
 	// MetricsAddr is the TCP address on which HTTP answers /metrics, /healthz, /readyz and /debug/pprof/, to everybody who can
 	// reach it; instead of the parameter metrics-addr. With neither, nothing does.
 	MetricsAddr string
@@ -172,9 +175,12 @@ func Open(o Options) (*Server, error) {
 	}
 	s.crash.end = o.Crash
 	s.ChangeReplicationID()
-	s.store = store.New(store.Options{
-		Databases: int(s.cfg.Int("databases").Load()), Shards: o.Shards, Clock: o.Clock, Seed: o.Seed,
-	})
+	keep := store.Options{Clock: o.Clock}
+	if o.Deadlines != nil {
+		keep = store.Options{Clock: o.Deadlines, Wall: o.Clock}
+	}
+	keep.Databases, keep.Shards, keep.Seed = int(s.cfg.Int("databases").Load()), o.Shards, o.Seed
+	s.store = store.New(keep)
 	s.table = commands.New(s.store)
 	if err := s.checkDirectives(); err != nil {
 		s.store.Close()
@@ -205,11 +211,7 @@ func Open(o Options) (*Server, error) {
 	s.lanes.init(s)
 	s.detached.init(s)
 	s.clients.init()
-	var err error
-	if s.loops, err = startLoops(s, int(s.cfg.Int("io-threads").Load())); err != nil {
-		s.store.Close()
-		return nil, err
-	}
+	s.loops = newLoops(s, int(s.cfg.Int("io-threads").Load()))
 	s.log.Noticef("Server initialized")
 	if err := s.tls.init(s, &o); err != nil {
 		s.shutDown()
