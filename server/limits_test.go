@@ -313,12 +313,15 @@ func TestPortTaken(t *testing.T) {
 }
 
 func TestManyServers(t *testing.T) {
-	a, b, c := openServer(t), openServer(t), openServer(t)
-	for i, srv := range []*Server{a, b, c} {
+	var all []*Server
+	for i := range 3 {
+		srv := openServer(t)
 		cl := dial(t, srv)
 		cl.want("DBSIZE", ":0\r\n")
 		cl.want(fmt.Sprintf("SET k %d", i), "+OK\r\n")
+		all = append(all, srv)
 	}
+	a, b, c := all[0], all[1], all[2]
 	closeServer(t, b)
 	dial(t, a).want("GET k", "$1\r\n0\r\n")
 	dial(t, c).want("GET k", "$1\r\n2\r\n")
