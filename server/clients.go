@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/clock"
 	"github.com/streampulse/pulse/server/stats"
 	"github.com/streampulse/pulse/store"
 )
@@ -113,6 +114,7 @@ type pause struct {
 		sync.RWMutex
 		until   int64 // Unix milliseconds; 0: no pause
 		all     bool
+		timer   clock.Timer // ends it (rest.go)
 		waiting map[*session]struct{}
 	}
 }
@@ -125,6 +127,7 @@ func (s *Server) Pause(until int64, all bool) {
 		until, all = max(until, p.mu.until), all || p.mu.all
 	}
 	p.mu.until, p.mu.all = until, all
+	p.setTimer(s)
 	p.on.Store(until != 0)
 	s.store.Freeze(until)
 	p.mu.Unlock()
@@ -212,6 +215,7 @@ func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 // without another turn of the loop.
 func (s *Server) Deliver(by *store.Tx, c *commands.Conn, reply []byte) {
 	cl := c.Session.(*session)
+	s.resting.leaves()
 	if !cl.box.put(note{kind: noteReply, bytes: reply}) {
 		return
 	}

@@ -78,6 +78,7 @@ func (s *session) depart() {
 // comeBack gives the session back to its owner.
 func (s *session) comeBack(n note) {
 	s.back.Store(true)
+	s.srv.resting.leaves()
 	s.box.putFirst(n)
 	// Even if there are notes already: what they knocked for was to no avail.
 	(*s.owner.Load()).knock(s)

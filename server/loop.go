@@ -296,7 +296,10 @@ func (l *loop) post(f func()) {
 }
 
 // Post implements pubsub.Loop.
-func (l *loop) Post(f func()) { l.post(f) }
+func (l *loop) Post(f func()) {
+	l.srv.resting.leaves()
+	l.post(f)
+}
 
 // Run implements gnet.Runnable: it runs the tasks, then lets the sessions that were touched work.
 func (l *loop) Run(context.Context) error {

@@ -32,6 +32,7 @@ const (
 	noteClose                       // after what is already answered
 	noteDurable                     // replies that wait for the disk may be due
 	noteIdle                        // look whether the client has been idle for too long
+	noteMark                        // of redirect, its number: somebody waits for the session to come here (rest.go)
 )
 
 // mailbox holds notes in the order they came.
@@ -69,8 +70,38 @@ func (m *mailbox) take() []note {
 	return ns
 }
 
-func (m *mailbox) close() {
+// close drops all notes, and calls passed for the numbers of marks among them.
+func (m *mailbox) close(passed func(mark int64)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.dropMarks(passed)
 	m.shut, m.notes = true, nil
+}
+
+// putMark adds a mark. It reports false if the session is gone; otherwise the owner must be told: it may have been told of
+// other notes to no avail.
+func (m *mailbox) putMark(n note) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.shut {
+		m.notes = append(m.notes, n)
+	}
+	return !m.shut
+}
+
+// takeMarks takes the marks out and calls passed for each of their numbers.
+func (m *mailbox) takeMarks(passed func(mark int64)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropMarks(passed)
+}
+
+// dropMarks is takeMarks with mu held.
+func (m *mailbox) dropMarks(passed func(mark int64)) {
+	m.notes = slices.DeleteFunc(m.notes, func(n note) bool {
+		if n.kind == noteMark {
+			passed(n.redirect)
+		}
+		return n.kind == noteMark
+	})
 }

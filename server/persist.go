@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/clock"
 	"github.com/streampulse/pulse/internal/vfs"
 	"github.com/streampulse/pulse/persistence/aof"
 	"github.com/streampulse/pulse/server/config"
@@ -171,7 +172,8 @@ func (p *files) rdbDir() string {
 func (p *files) logOptions() aof.Options {
 	c := p.srv.cfg
 	return aof.Options{
-		FS: p.fs, Dir: filepath.Join(p.dir, c.Text("appenddirname")), Name: c.Text("appendfilename"), Clock: p.srv.clock,
+		FS: p.fs, Dir: filepath.Join(p.dir, c.Text("appenddirname")), Name: c.Text("appendfilename"),
+		Clock:  clock.Real, // fsyncs go by real time, whatever time a test's clock tells
 		Policy: p.policy(), Stamps: p.cfg.stamps.Load(), Truncate: p.cfg.loadTruncated.Load(),
 		Durable: p.wakeHeld, Took: p.srv.took,
 		Logf: func(level byte, format string, args ...any) {

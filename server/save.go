@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/clock"
 	"github.com/streampulse/pulse/internal/vfs"
 	"github.com/streampulse/pulse/persistence/aof"
 	"github.com/streampulse/pulse/persistence/rdb"
@@ -415,7 +416,7 @@ func (s *Server) saveForExit(l commands.Lane, o commands.ShutdownOptions) error 
 	}
 	p.mu.Unlock()
 	err := p.claim("save")
-	for deadline := s.clock.Mono() + 10*time.Second; err != nil && err != commands.ErrNoFiles && s.clock.Mono() < deadline; {
+	for deadline := clock.Real.Mono() + 10*time.Second; err != nil && err != commands.ErrNoFiles && clock.Real.Mono() < deadline; {
 		l.Gate.Leave()
 		time.Sleep(time.Millisecond)
 		l.Gate.Enter()

@@ -127,6 +127,7 @@ type Server struct {
 	files     files
 	collector collector
 	telemetry telemetry
+	resting   resting
 
 	stop     chan struct{} // closed when the server is to end: by Close or by SHUTDOWN
 	stopOnce sync.Once
@@ -212,6 +213,7 @@ func Open(o Options) (*Server, error) {
 	s.detached.init(s)
 	s.clients.init()
 	s.loops = newLoops(s, int(s.cfg.Int("io-threads").Load()))
+	s.follow()
 	s.log.Noticef("Server initialized")
 	if err := s.tls.init(s, &o); err != nil {
 		s.shutDown()
@@ -285,6 +287,8 @@ func (s *Server) requestStop() { s.stopOnce.Do(func() { close(s.stop) }) }
 
 func (s *Server) shutDown() {
 	s.requestStop()
+	s.unfollow()
+	s.pause.close()
 	s.listeners.close()
 	s.tls.close()
 	s.loops.freeze()

@@ -95,6 +95,7 @@ func (s *session) begin(srv *Server, addr, laddr string) {
 
 // post leaves a note for the session's owner.
 func (s *session) post(n note) {
+	s.srv.resting.leaves()
 	if s.box.put(n) {
 		(*s.owner.Load()).knock(s)
 	}
@@ -109,6 +110,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}
 	if s.isAway() {
 		s.stay(input)
+		s.passMarks()
 		return nil, false
 	}
 	// Inside the gate and only there: CLIENT LIST of another session looks at this one while all gates are closed.
@@ -201,6 +203,8 @@ func (s *session) do(n note) {
 		s.conn.Postponed = false
 	case noteClose:
 		s.conn.Closing, s.killed = true, true
+	case noteMark:
+		s.srv.resting.passed(n.redirect)
 	case noteDurable:
 		// The replies follow where handle ends.
 	case noteIdle:
@@ -299,7 +303,7 @@ func (s *session) end(l *lane) {
 		return
 	}
 	s.gone = true
-	s.box.close()
+	s.box.close(s.srv.resting.passed)
 	if s.srv.store.EnterUnlessBusy(l.gate) {
 		s.forget(l)
 		l.gate.Leave()

@@ -23,12 +23,13 @@ type stream struct {
 
 	mu struct {
 		sync.Mutex
-		cond    sync.Cond // there is something to write, or an end
-		unsent  []byte    // not taken by the writer yet
-		pending int       // bytes not written yet: unsent and what the writer holds
-		charged int       // of pending, as the server knows it
-		closed  bool      // no more output comes; the writer ends when nothing is pending
-		broken  bool      // the client is given up: the writer ends at once
+		cond    sync.Cond     // there is something to write, or an end
+		unsent  []byte        // not taken by the writer yet
+		pending int           // bytes not written yet: unsent and what the writer holds
+		charged int           // of pending, as the server knows it
+		closed  bool          // no more output comes; the writer ends when nothing is pending
+		sent    chan struct{} // closed when nothing is pending; nil if nobody waits for that
+		broken  bool          // the client is given up: the writer ends at once
 	}
 }
 
@@ -116,6 +117,7 @@ func (t *stream) run(s *session, input <-chan []byte) {
 	}
 	for s.isAway() {
 		<-t.work
+		s.passMarks()
 	}
 	l := t.srv.lanes.get()
 	s.end(l)
@@ -233,6 +235,7 @@ func (t *stream) write() {
 			t.mu.Lock()
 			t.mu.pending -= n
 			t.account(t.mu.pending)
+			t.wasSent()
 			if err != nil {
 				t.giveUp()
 			}
