@@ -129,6 +129,12 @@ func (s *session) run(r *request) int {
 	}
 	s.running = r
 	c := &s.conn
+	if answer := s.srv.answer; answer != nil {
+		if reply, ok := answer(r.args); ok {
+			c.Out.Raw(reply)
+			return r.size
+		}
+	}
 	if isHTTP(r.args[0]) {
 		s.attacked()
 		c.Closing = true
