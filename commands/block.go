@@ -142,7 +142,7 @@ func distinct(keys []store.Key) []store.Key {
 // nobody else need try this key, because it is gone.
 func (b *blockedCall) serve(tx *store.Tx, key []byte, next *[]store.Key) (more bool) {
 	tx.Begin(b.db)
-	tx.By = 0 // it is not the command of its client that does it
+	tx.By = b.conn.ID
 	for _, p := range must(b.spec.KeyPositions(b.args, nil)) {
 		tx.Want(b.args[p.Pos])
 	}

@@ -34,6 +34,7 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 				break
 			}
 		}
+		mark = w.Len() // gates may have sent pushes
 	}
 	switch {
 	case err == nil && !k.foreseeable():

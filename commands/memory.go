@@ -233,6 +233,7 @@ func gateOOM(c *Conn, k *Call) error {
 		return nil
 	}
 	ok := c.Tx.MakeRoom()
+	c.Env.TellNow(c)
 	if ready := c.Tx.Ready(); len(ready) > 0 {
 		k.table.serve(c.Tx, ready)
 	}

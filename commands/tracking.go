@@ -37,6 +37,8 @@ type Tracking interface {
 	Untrack(c *Conn)
 	// TrackRead notes that c has read key, whose shard is locked.
 	TrackRead(c *Conn, key []byte)
+	// TellNow has c told, before its reply, of what was evicted to make room for its command.
+	TellNow(c *Conn)
 	// TrackPrefixes lists the prefixes of c.
 	TrackPrefixes(c *Conn) []string
 	// HasClient reports whether there is a client of that number.

@@ -216,7 +216,7 @@ func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 func (s *Server) Deliver(by *store.Tx, c *commands.Conn, reply []byte) {
 	cl := c.Session.(*session)
 	s.resting.leaves()
-	if !cl.box.put(note{kind: noteReply, bytes: reply}) {
+	if !cl.box.put(note{kind: noteReply, bytes: reply, late: cl.takeLate()}) {
 		return
 	}
 	o := *cl.owner.Load()

@@ -12,6 +12,7 @@ import (
 type note struct {
 	kind  noteKind
 	bytes []byte // of noteReply
+	late  []byte // of noteReply: pushes that follow it
 	push  *pubsub.Message
 
 	keys       *tracking.Message // of noteInvalidate

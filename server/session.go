@@ -188,6 +188,7 @@ func (s *session) do(n note) {
 	case noteReply:
 		s.conn.Tied = true
 		s.conn.Answer(n.bytes)
+		s.conn.Out.Raw(n.late)
 		s.conn.Unblocked()
 		s.waiting = false
 	case notePush:

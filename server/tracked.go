@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/streampulse/pulse/commands"
@@ -16,6 +17,7 @@ type tracked struct {
 	tracking.Client
 	session  *session
 	redirect atomic.Int64 // the client that gets the messages, 0: the session itself
+	late     []byte       // what its command has changed that had to wait: of who serves it, until Deliver
 }
 
 // trackerOf makes the table fit for the store.
@@ -81,7 +83,16 @@ func (cs *clients) get(id int64) *session {
 	return cs.mu.byID[id]
 }
 
-// Invalidate implements tracking.Sink.
+// takeLate returns what the command of s, which had to wait and has been served, has changed, as it is told.
+func (s *session) takeLate() (b []byte) {
+	if t := s.tracked; t != nil {
+		b, t.late = t.late, nil
+	}
+	return b
+}
+
+// Invalidate implements tracking.Sink. What is the client's own doing comes from its own loop, or from who serves it, to whom it
+// stands still meanwhile.
 func (t *tracked) Invalidate(m *tracking.Message, own bool) {
 	s := t.session
 	id := t.redirect.Load()
@@ -96,13 +107,39 @@ func (t *tracked) Invalidate(m *tracking.Message, own bool) {
 		s = to
 	}
 	if own {
-		if head, body := s.invalidation(m, redirected); head != nil {
+		head, body := s.invalidation(m, redirected)
+		switch {
+		case head == nil:
+		case s.conn.Blocked():
+			t.late = append(append(t.late, head...), body...)
+		default:
 			s.conn.PushOwn(head)
 			s.conn.PushOwn(body)
 		}
 		return
 	}
 	s.post(note{kind: noteInvalidate, keys: m, redirected: redirected})
+}
+
+// TellNow implements commands.Tracking.
+func (s *Server) TellNow(c *commands.Conn) {
+	ses := c.Session.(*session)
+	for _, n := range ses.box.takeInvalidations() {
+		ses.do(n)
+	}
+}
+
+// takeInvalidations takes the notes of keys that have changed.
+func (m *mailbox) takeInvalidations() (taken []note) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.notes = slices.DeleteFunc(m.notes, func(n note) bool {
+		if n.kind == noteInvalidate {
+			taken = append(taken, n)
+		}
+		return n.kind == noteInvalidate
+	})
+	return taken
 }
 
 // invalidation returns what the session sends its client to tell m, in two pieces; nil if there is no way to tell it. A
