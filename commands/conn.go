@@ -82,6 +82,9 @@ type Conn struct {
 		spec *Spec
 	}
 
+	// Intercept is asked about requests; nil lets all of them run.
+	Intercept Interceptor
+
 	// Session is the server's own state of the client.
 	Session any
 }

@@ -28,6 +28,11 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	}
 	spec, err := t.resolve(c, args)
 	k.Spec, c.LastCmd = spec, spec
+	if c.Intercept != nil {
+		if e := c.Intercept(spec, args); e != nil {
+			err = e
+		}
+	}
 	if err == nil {
 		for _, g := range gates {
 			if err = g(c, k); err != nil {
@@ -48,6 +53,8 @@ func (t *Table) Do(c *Conn, args [][]byte) Outcome {
 	case err == errPostponed:
 		c.reply = mode // CLIENT REPLY SKIP is for the request that comes again
 		return Postponed
+	case err == Answered:
+		err = nil
 	default:
 		t.reject(c, spec, err)
 	}

@@ -330,7 +330,7 @@ func (c *Conn) await(ctx context.Context) error {
 			l := c.srv.lanes.get()
 			busy := c.srv.enter(l)
 			c.srv.pause.remove(s)
-			s.conn.Postponed, c.waiting = false, false
+			s.conn.Postponed, c.waiting, s.delayed = false, false, nil
 			c.srv.leave(l, busy)
 			c.srv.lanes.put(l)
 			return over()

@@ -61,6 +61,13 @@ type Options struct {
 	// Crash is called when a command has panicked, after the log was told: a program that is nothing but a server ends
 	// itself there. With nil, or if Crash returns, the panic goes on and ends the program, as any panic does.
 	Crash func()
+	// Intercept, if not nil, is asked about each command that a client sends, before anything else is: whether there is such a
+	// command, whether the client may run it, whether there is memory for it. It is not asked about commands that EXEC or a
+	// script runs, nor about those that are answered while a script takes too long.
+	//
+	// It is called by many clients at once, while others of the same event loop wait: it should be quick, and it must not
+	// call methods of the Server. If it panics, the client gets an error and the log a report.
+	Intercept func(r *Request) Verdict
 	// Config holds the parameters; nil stands for the defaults.
 	Config *config.Config
 	// Log takes what an operator should read; nil drops it.
@@ -133,6 +140,7 @@ type Server struct {
 	collector collector
 	telemetry telemetry
 	resting   resting
+	hook      func(*Request) Verdict // Options.Intercept
 
 	stop     chan struct{} // closed when the server is to end: by Close or by SHUTDOWN
 	stopOnce sync.Once
@@ -180,7 +188,7 @@ func Open(o Options) (*Server, error) {
 		runID: newRunID(), start: o.Clock.Mono(),
 		stop: make(chan struct{}), closed: make(chan struct{}),
 	}
-	s.crash.end, s.answer = o.Crash, o.Answer
+	s.crash.end, s.answer, s.hook = o.Crash, o.Answer, o.Intercept
 	s.ChangeReplicationID()
 	keep := store.Options{Clock: o.Clock}
 	if o.Deadlines != nil {

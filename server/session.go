@@ -33,6 +33,8 @@ type session struct {
 	weighed weighed
 	charged int64 // bytes of its buffers, as the server knows them
 
+	delayed *delayed // the request that waits because Options.Intercept wants that
+
 	kept keptReplies // replies that wait for the disk (durable.go)
 	last bool        // to be closed when they are sent
 
@@ -86,6 +88,9 @@ func (s *session) begin(srv *Server, addr, laddr string) {
 	s.srv = srv
 	c := &s.conn
 	c.Env, c.Session = env{srv}, s
+	if srv.hook != nil {
+		c.Intercept = s.intercept
+	}
 	c.As(srv.users.DefaultUser())
 	c.Created = srv.clock.Mono()
 	c.LastActive = c.Created
