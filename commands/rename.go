@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -26,10 +27,9 @@ func (t *Table) Rename(from, to string) error {
 		return errRenameLong
 	}
 	if t.originals == nil {
-		t.originals = make(map[string]*Spec, len(t.names))
-		for _, s := range t.names {
-			t.originals[s.full] = s
-		}
+		// What tables share stays as it is.
+		t.originals = t.byName
+		t.byName, t.names = maps.Clone(t.byName), slices.Clone(t.names)
 	}
 	delete(t.byName, strings.ToLower(from))
 	if to == "" {

@@ -10,13 +10,18 @@ import (
 
 // Table is all commands. It is immutable after New and safe for concurrent use.
 type Table struct {
-	byName map[string]*Spec
+	rows
 	// originals are the names before Rename, nil if nothing was renamed.
 	originals map[string]*Spec
-	all       []*Spec // containers and subcommands too; the index is the ID
-	names     []*Spec // top level only, sorted by group of source
 
 	aux aux
+}
+
+// rows are what all tables share: it is derived once in a process.
+type rows struct {
+	byName map[string]*Spec
+	all    []*Spec // containers and subcommands too; the index is the ID
+	names  []*Spec // top level only, sorted by group of source
 }
 
 // aux is what time-outs and other calls from outside the loops run commands with.
@@ -66,21 +71,30 @@ var groups = [][]Spec{
 	debugCommands,
 }
 
-// New builds the table for one store. It panics on rows that contradict themselves: they are part of the program.
+// New builds the table for one store. It panics on rows that contradict themselves: they are part of the program. The rows are the same for
+// all tables.
 func New(s *store.Store) *Table {
-	t := &Table{byName: make(map[string]*Spec)}
+	deriving.Do(func() {
+		derived.byName = make(map[string]*Spec)
+		for _, g := range groups {
+			for i := range g {
+				spec := g[i] // a copy: handlers may refer to what they are derived from
+				derived.add(&spec, nil)
+			}
+		}
+	})
+	t := &Table{rows: derived}
 	t.aux.tx, t.aux.gate = s.NewTx(), s.NewGate()
 	s.OnReady(t.serveReady)
-	for _, g := range groups {
-		for i := range g {
-			spec := g[i] // a copy: tables do not share what New derives
-			t.add(&spec, nil)
-		}
-	}
 	return t
 }
 
-func (t *Table) add(s *Spec, parent *Spec) {
+var (
+	deriving sync.Once
+	derived  rows
+)
+
+func (t *rows) add(s *Spec, parent *Spec) {
 	s.full = strings.ToLower(s.Name)
 	s.parent = parent
 	if parent != nil {

@@ -96,7 +96,9 @@ func (s *Server) warnInert() {
 	for _, name := range s.cfg.Inert() {
 		warn(name)
 	}
-	for _, p := range config.Params() {
+	params := config.Params()
+	for i := range params {
+		p := &params[i]
 		if p.Has(config.Inert) && !p.Has(config.Immutable) {
 			s.cfg.OnChange(p.Name, func() { warn(p.Name) }) // hooks run one at a time
 		}

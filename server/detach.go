@@ -18,7 +18,7 @@ type detached struct {
 
 func (d *detached) init(s *Server) {
 	d.lane = make(chan *lane, 1)
-	d.lane <- newLane(s)
+	d.lane <- nil // the first to take it makes it
 }
 
 // begin counts a request; it reports false once the server closes.
@@ -65,6 +65,9 @@ func (s *session) depart() {
 			}
 		}()
 		l := <-d.lane
+		if l == nil {
+			l = newLane(s.srv)
+		}
 		l.gate.Enter()
 		reply := f(commands.Lane{Gate: l.gate, Tx: l.tx, Meter: &l.meter})
 		l.gate.Leave()

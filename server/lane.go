@@ -2,6 +2,7 @@ package server
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/streampulse/pulse/commands"
@@ -31,18 +32,33 @@ func newLane(s *Server) *lane {
 // keepOut is the largest reply buffer a lane keeps between batches.
 const keepOut = 512 << 10
 
-// lanes are for those who are not on an event loop.
-type lanes struct{ free chan *lane }
-
-func (ls *lanes) init(s *Server) {
-	n := 2 * runtime.GOMAXPROCS(0)
-	ls.free = make(chan *lane, n)
-	for range n {
-		ls.free <- newLane(s)
-	}
+// lanes are for those who are not on an event loop. They are made when they are needed, up to a number.
+type lanes struct {
+	srv  *Server
+	free chan *lane
+	made atomic.Int32
 }
 
-func (ls *lanes) get() *lane  { return <-ls.free }
+func (ls *lanes) init(s *Server) {
+	ls.srv = s
+	ls.free = make(chan *lane, 2*runtime.GOMAXPROCS(0))
+}
+
+func (ls *lanes) get() *lane {
+	select {
+	case l := <-ls.free:
+		return l
+	default:
+	}
+	if int(ls.made.Load()) < cap(ls.free) {
+		if int(ls.made.Add(1)) <= cap(ls.free) {
+			return newLane(ls.srv)
+		}
+		ls.made.Add(-1)
+	}
+	return <-ls.free
+}
+
 func (ls *lanes) put(l *lane) { ls.free <- l }
 
 // meter counts a lane's commands into the server's statistics.

@@ -3,6 +3,7 @@ package acl
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/streampulse/pulse/commands"
 )
@@ -16,19 +17,26 @@ type Catalog struct {
 
 // NewCatalog derives the categories from the rows of a table.
 func NewCatalog(t *commands.Table) *Catalog {
-	c := &Catalog{table: t, categories: make(map[string][]*commands.Spec), all: t.Len()}
-	for _, name := range commands.CategoryNames() {
-		c.categories[name] = nil
-	}
-	for id := range t.Len() {
-		s := t.Spec(id)
-		for _, name := range s.Categories() {
-			name = strings.TrimPrefix(name, "@")
-			c.categories[name] = append(c.categories[name], s)
+	sorting.Do(func() {
+		for _, name := range commands.CategoryNames() {
+			categories[name] = nil
 		}
-	}
-	return c
+		for id := range t.Len() {
+			s := t.Spec(id)
+			for _, name := range s.Categories() {
+				name = strings.TrimPrefix(name, "@")
+				categories[name] = append(categories[name], s)
+			}
+		}
+	})
+	return &Catalog{table: t, categories: categories, all: t.Len()}
 }
+
+// All tables have the same rows, so they are looked at once in a process.
+var (
+	sorting    sync.Once
+	categories = map[string][]*commands.Spec{}
+)
 
 // bits is a set of commands by their numbers.
 type bits []uint64

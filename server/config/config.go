@@ -49,15 +49,24 @@ func (s *slot) store(v *value) {
 func New() *Config {
 	c := &Config{slots: make([]slot, len(params))}
 	c.mu.hooks = make([][]func() error, len(params))
+	for i, v := range defaults() {
+		c.slots[i].store(v)
+	}
+	return c
+}
+
+// defaults are the values that all parameters begin with, in the order of the table. They are parsed once in a process.
+var defaults = sync.OnceValue(func() []*value {
+	list := make([]*value, len(params))
 	for i := range params {
 		v, err := params[i].defaultValue()
 		if err != nil {
 			panic("config: default of " + params[i].Name + ": " + err.Error())
 		}
-		c.slots[i].store(v)
+		list[i] = v
 	}
-	return c
-}
+	return list
+})
 
 func (p *Param) defaultValue() (*value, error) {
 	words := []string{p.Default}
@@ -291,7 +300,7 @@ func (c *Config) Inert() []string {
 		if !p.Has(Inert) {
 			continue
 		}
-		if def, err := p.defaultValue(); err == nil && def.text != c.slots[i].val.Load().text {
+		if defaults()[i].text != c.slots[i].val.Load().text {
 			names = append(names, p.Name)
 		}
 	}
