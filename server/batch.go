@@ -129,8 +129,8 @@ func (s *session) run(r *request) int {
 	}
 	s.running = r
 	c := &s.conn
-	if answer := s.srv.answer; answer != nil {
-		if reply, ok := answer(r.args); ok {
+	if s.front != nil {
+		if reply, ok := s.front.Answer(r.args); ok {
 			c.Out.Raw(reply)
 			return r.size
 		}

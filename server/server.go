@@ -88,11 +88,6 @@ type Options struct {
 	IgnoreUnread bool
 	fs           vfs.FS        // for tests; nil is the real one
 	handshake    time.Duration // for tests; 0 is handshakeTime
-	// Answer, if not nil, is shown every request that comes over a connection, before anything else sees it. With ok it was one
-	// of Answer's own, and reply, bytes of the protocol which may be none, is what the client gets. It is for whoever passes on
-	// the bytes of clients and puts requests of his own among them. Any number of connections call it at the same time; it must
-	// neither keep args nor wait for the server.
-	Answer func(args [][]byte) (reply []byte, ok bool)
 	// NoListen opens no port and no Unix socket, whatever Addr, Listeners and the parameters say: there are Dial, Do and what
 	// stands beside them.
 	NoListen bool
@@ -148,7 +143,6 @@ type Server struct {
 	wg       sync.WaitGroup
 	entry    sync.WaitGroup // those who accept connections, and connections on their way to a loop
 	closing  atomic.Bool
-	answer   func(args [][]byte) (reply []byte, ok bool)
 	crash    struct {
 		began atomic.Bool
 		end   func()
@@ -188,7 +182,7 @@ func Open(o Options) (*Server, error) {
 		runID: newRunID(), start: o.Clock.Mono(),
 		stop: make(chan struct{}), closed: make(chan struct{}),
 	}
-	s.crash.end, s.answer, s.hook = o.Crash, o.Answer, o.Intercept
+	s.crash.end, s.hook = o.Crash, o.Intercept
 	s.ChangeReplicationID()
 	keep := store.Options{Clock: o.Clock}
 	if o.Deadlines != nil {

@@ -34,6 +34,7 @@ type session struct {
 	charged int64 // bytes of its buffers, as the server knows them
 
 	delayed *delayed // the request that waits because Options.Intercept wants that
+	front   Front    // nil, which is usual, or the connection
 
 	kept keptReplies // replies that wait for the disk (durable.go)
 	last bool        // to be closed when they are sent
@@ -76,6 +77,7 @@ func newSession(srv *Server, nc net.Conn) *session {
 	s := new(session)
 	s.begin(srv, nc.RemoteAddr().String(), nc.LocalAddr().String())
 	c := &s.conn
+	s.front, _ = nc.(Front)
 	if _, unix := nc.(*net.UnixConn); unix {
 		c.Unix = true
 		c.Addr, c.LAddr = c.LAddr+":0", c.LAddr+":0"
