@@ -80,12 +80,12 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 	if len(buf) > 0 && s.runnable() {
 		c.BeginBatch()
 	}
-	b := &l.batch
+	b, fed := &l.batch, len(buf)
 	for len(buf) > 0 && s.runnable() {
 		err := s.parse(b, buf)
 		s.warm(b)
 		used, done := 0, 0
-		for done < b.n && s.runnable() && !s.enough() {
+		for done < b.n && s.runnable() && !s.enough(fed-len(buf)+used) {
 			used += s.run(&b.reqs[done])
 			done++
 		}
@@ -102,7 +102,7 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 		if b.n == 0 {
 			break
 		}
-		if s.enough() {
+		if s.enough(fed - len(buf)) {
 			more = len(buf) > 0
 			break
 		}
@@ -113,9 +113,6 @@ func (s *session) process(l *lane, input []byte) (more bool) {
 	s.keep(buf, kept)
 	return more
 }
-
-// enough reports whether the session should pause to send what it has, or to let others close the gate.
-func (s *session) enough() bool { return s.conn.Out.Len() >= flushAt || s.conn.Worked() >= slice }
 
 // runnable reports whether the next request may run.
 func (s *session) runnable() bool {
@@ -129,6 +126,10 @@ func (s *session) run(r *request) int {
 	}
 	s.running = r
 	c := &s.conn
+	if (r.size >= unauthQuery || c.InMulti()) && s.overQuery(r) { // no limit is lower
+		s.tooMuchInput(r.args[0])
+		return r.size
+	}
 	if s.front != nil {
 		if reply, ok := s.front.Answer(r.args); ok {
 			c.Out.Raw(reply)

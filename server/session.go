@@ -53,7 +53,9 @@ type session struct {
 	export    *export // to be sent next, by a stream (export.go)
 	busy      bool    // of the input being handled: an exclusive operation takes too long, and nothing waits for it
 	overSoft  time.Duration
-	running   *request // the one that was begun last, for the report of a crash
+
+	hardOutput int64    // bytes of replies that it may have at once, 0 for any number; of the input being handled
+	running    *request // the one that was begun last, for the report of a crash
 }
 
 // owner runs a session.
@@ -147,6 +149,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		s.srv.stats.Add(stats.QueryBufferKills, 1)
 		s.overrun, c.Closing = false, true
 	}
+	s.hardOutput = s.outputLimit().Hard
 	stalled := s.keeps()
 	switch {
 	case c.Closing:
@@ -156,7 +159,10 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		more = s.process(l, input)
 	}
 	s.srv.tracking.Broadcast()
-	out = c.Out.Bytes()
+	if out = c.Out.Bytes(); s.overHard(len(out)) && s.export == nil {
+		s.overcome()
+		out, more = nil, false
+	}
 	c.Out.Reset(nil)
 	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
 	s.shelter()
@@ -258,15 +264,8 @@ func (s *session) keep(rest []byte, kept bool) {
 	default:
 		s.append(rest)
 	}
-	limit := s.srv.vars.queryLimit.Load()
-	if !s.conn.Authenticated {
-		limit = min(limit, unauthQuery)
-	}
-	if limit > 0 && int64(s.unused()+s.conn.QueuedBytes()) > limit {
-		s.srv.log.Warningf("Closing client that reached max query buffer length: %s (qbuf initial bytes: %q)", s.conn.Addr, rest[:min(64, len(rest))])
-		s.srv.stats.Add(stats.QueryBufferKills, 1)
-		s.conn.Closing = true
-		s.in, s.at = nil, 0
+	if limit := s.inputLimit(); limit > 0 && int64(s.unused()+s.conn.QueuedBytes()) > limit {
+		s.tooMuchInput(rest)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/streampulse/pulse/internal/pieces"
-	"github.com/streampulse/pulse/server/config"
 	"github.com/streampulse/pulse/server/stats"
 )
 
@@ -171,15 +170,8 @@ func (t *stream) send(s *session, b []byte) bool {
 
 // overLimit applies client-output-buffer-limit to n unsent bytes.
 func (s *session) overLimit(n int) bool {
-	ls := s.srv.vars.outputLimits.Load()
-	var l config.OutputLimit = ls.Normal
-	switch {
-	case s.export != nil:
-		l = ls.Replica
-	case s.conn.Subscriber(), s.conn.Monitor && l == (config.OutputLimit{}): // nothing else would bound it
-		l = ls.PubSub
-	}
-	if l.Hard > 0 && int64(n) > l.Hard {
+	l := s.outputLimit()
+	if l.Hard > 0 && int64(n)-outputGrace > l.Hard {
 		return true
 	}
 	if l.Soft <= 0 || int64(n) <= l.Soft {
