@@ -7,7 +7,7 @@ import (
 
 // A layer is a part of the tree. Imports point from a layer to those below it:
 //
-//	cmd, bench
+//	cmd, bench, server/pulsetest (for tests alone)
 //	   |
 //	server, server/*  ---> persistence, persistence/*
 //	   |                      |
@@ -29,6 +29,7 @@ type layer struct {
 // The names of the layers.
 const (
 	programs    = "cmd"
+	aids        = "testing aid"
 	benchmarks  = "bench"
 	serving     = "server"
 	language    = "commands"
@@ -42,6 +43,8 @@ const (
 var layers = []layer{
 	{programs, []string{benchmarks, serving, language, durability, keyspace, values, encodings, foundations},
 		"a program puts packages together and is imported by none; parts of its own are below its internal folder"},
+	{aids, []string{aids, serving, language, durability, keyspace, values, encodings, foundations},
+		"a testing aid embeds the server as other tests do; it is never part of a server that ships"},
 	{benchmarks, []string{benchmarks, serving, foundations},
 		"a benchmark sees the server as its users do: through a client, or embedded"},
 	{serving, []string{serving, language, durability, keyspace, values, encodings, foundations},
@@ -63,10 +66,15 @@ var layers = []layer{
 // valueTypes are the packages of the store that know what a value means; all others there are encodings or pure functions.
 var valueTypes = []string{"str", "list", "hash", "set", "zset", "stream", "codec"}
 
+// testingAid is the folder of what tests of other programs use.
+const testingAid = "server/pulsetest"
+
 // layerOf names the layer of a package, by its path from the root of the module; "" where there is none.
 func layerOf(pkg string) string {
 	first, rest, _ := strings.Cut(pkg, "/")
 	switch {
+	case pkg == testingAid || strings.HasPrefix(pkg, testingAid+"/"):
+		return aids
 	case first == "store" && rest == "":
 		return keyspace
 	case first == "store":
@@ -144,7 +152,7 @@ func foreign(from, name string) string {
 		return "" // its purpose is to import what nobody else does yet
 	}
 	if name == "testing" || strings.HasPrefix(name, "testing/") {
-		if mayTest(from) || strings.HasPrefix(from, "bench/") || strings.HasPrefix(from, "internal/") {
+		if mayTest(from) || layerOf(from) == aids || strings.HasPrefix(from, "bench/") || strings.HasPrefix(from, "internal/") {
 			return ""
 		}
 		return "a server that ships has no tests in it"
