@@ -46,13 +46,13 @@ func (s env) Subscribe(c *commands.Conn, kind commands.SubKind, name []byte) boo
 }
 
 // Unsubscribe implements commands.Broker.
-func (s *Server) Unsubscribe(c *commands.Conn, kind commands.SubKind, name []byte) bool {
+func (s env) Unsubscribe(c *commands.Conn, kind commands.SubKind, name []byte) bool {
 	cl := subscriber(c)
 	return cl != nil && s.pubsub.Unsubscribe(cl, kinds[kind], name)
 }
 
 // Subscriptions implements commands.Broker.
-func (s *Server) Subscriptions(c *commands.Conn, kind commands.SubKind) []string {
+func (s env) Subscriptions(c *commands.Conn, kind commands.SubKind) []string {
 	cl := subscriber(c)
 	if cl == nil {
 		return nil
@@ -61,19 +61,19 @@ func (s *Server) Subscriptions(c *commands.Conn, kind commands.SubKind) []string
 }
 
 // Publish implements commands.Broker.
-func (s *Server) Publish(c *commands.Conn, kind commands.SubKind, channel, message []byte) int {
+func (s env) Publish(c *commands.Conn, kind commands.SubKind, channel, message []byte) int {
 	return s.pubsub.Publish(subscriber(c), kinds[kind], channel, message)
 }
 
 // Channels implements commands.Broker.
-func (s *Server) Channels(kind commands.SubKind, pattern []byte) []string {
+func (s env) Channels(kind commands.SubKind, pattern []byte) []string {
 	return s.pubsub.Topics(kinds[kind], pattern)
 }
 
 // Subscribers implements commands.Broker.
-func (s *Server) Subscribers(kind commands.SubKind, channel []byte) int {
+func (s env) Subscribers(kind commands.SubKind, channel []byte) int {
 	return s.pubsub.Subscribers(kinds[kind], channel)
 }
 
 // Patterns implements commands.Broker.
-func (s *Server) Patterns() int { return s.pubsub.Count(pubsub.Pattern) }
+func (s env) Patterns() int { return s.pubsub.Count(pubsub.Pattern) }

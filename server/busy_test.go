@@ -27,7 +27,7 @@ func TestBusy(t *testing.T) {
 	<-inside
 	old.send("PING\r\n") // it waits, and is answered when the word comes
 	srv.store.SetBusy(true)
-	busy := "-" + string(srv.ErrBusy().Error()) + "\r\n"
+	busy := "-" + string(srv.env().ErrBusy().Error()) + "\r\n"
 	old.expect(busy)
 	old.want("GET k", busy)
 	multi.want("GET k", busy)

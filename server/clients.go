@@ -120,22 +120,22 @@ type pause struct {
 }
 
 // Pause implements commands.Clients. A pause that is in force already is made longer or stricter, never the contrary.
-func (s *Server) Pause(until int64, all bool) {
+func (s env) Pause(until int64, all bool) {
 	p := &s.pause
 	p.mu.Lock()
 	if until != 0 && p.mu.until > s.clock.NowMs() {
 		until, all = max(until, p.mu.until), all || p.mu.all
 	}
 	p.mu.until, p.mu.all = until, all
-	p.setTimer(s)
+	p.setTimer(s.Server)
 	p.on.Store(until != 0)
 	s.store.Freeze(until)
 	p.mu.Unlock()
-	p.check(s)
+	p.check(s.Server)
 }
 
 // Paused implements commands.Clients.
-func (s *Server) Paused(write bool) bool {
+func (s env) Paused(write bool) bool {
 	p := &s.pause
 	if write && s.files.exiting.Load() {
 		return true
@@ -183,7 +183,7 @@ func (p *pause) check(srv *Server) {
 }
 
 // EachClient implements commands.Clients.
-func (s *Server) EachClient(f func(c *commands.Conn)) {
+func (s env) EachClient(f func(c *commands.Conn)) {
 	s.busyGate.Lock()
 	defer s.busyGate.Unlock()
 	s.clients.each(func(c *session) {
@@ -194,14 +194,14 @@ func (s *Server) EachClient(f func(c *commands.Conn)) {
 }
 
 // CloseClient implements commands.Clients.
-func (s *Server) CloseClient(c *commands.Conn) {
+func (s env) CloseClient(c *commands.Conn) {
 	cl := c.Session.(*session)
 	cl.condemned = true
 	cl.post(note{kind: noteClose})
 }
 
 // ClientBuffers implements commands.Clients.
-func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
+func (s env) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 	cl := c.Session.(*session)
 	b.Query, b.QueryFree = cl.unused(), cap(cl.in)-cl.unused()
 	if t, ok := (*cl.owner.Load()).(*stream); ok {
@@ -213,7 +213,7 @@ func (s *Server) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 
 // Deliver implements commands.Env. A client on the loop that serves it is let go on when the command under way is done,
 // without another turn of the loop.
-func (s *Server) Deliver(by *store.Tx, c *commands.Conn, reply []byte) {
+func (s env) Deliver(by *store.Tx, c *commands.Conn, reply []byte) {
 	cl := c.Session.(*session)
 	s.resting.leaves()
 	if !cl.box.put(note{kind: noteReply, bytes: reply, late: cl.takeLate()}) {

@@ -169,6 +169,6 @@ func (c *collector) watch() {
 	// Two looks in a row: whoever drops data in steps is let finish.
 	if c.idle++; c.idle >= 2 {
 		c.idle = 0
-		c.s.PurgeMemory()
+		c.s.env().PurgeMemory()
 	}
 }

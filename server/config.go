@@ -10,14 +10,14 @@ import (
 )
 
 // ConfigGet implements commands.Config.
-func (s *Server) ConfigGet(patterns [][]byte, f func(name, value string)) {
+func (s env) ConfigGet(patterns [][]byte, f func(name, value string)) {
 	for _, nv := range s.cfg.Get(patterns...) {
 		f(nv.Name, nv.Value)
 	}
 }
 
 // ConfigSet implements commands.Config.
-func (s *Server) ConfigSet(pairs [][]byte, local bool) error {
+func (s env) ConfigSet(pairs [][]byte, local bool) error {
 	mode := s.cfg.Enum("enable-protected-configs").Load()
 	if err := s.cfg.Set(pairs, mode == "yes" || mode == "local" && local); err != nil {
 		return commands.ErrConfig(err)
@@ -26,7 +26,7 @@ func (s *Server) ConfigSet(pairs [][]byte, local bool) error {
 }
 
 // ConfigRewrite implements commands.Config.
-func (s *Server) ConfigRewrite(all bool) error {
+func (s env) ConfigRewrite(all bool) error {
 	rewrite := s.cfg.Rewrite
 	if all {
 		rewrite = s.cfg.RewriteAll

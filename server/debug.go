@@ -2,10 +2,10 @@ package server
 
 import "github.com/streampulse/pulse/commands"
 
-var _ commands.Debugger = (*Server)(nil)
+var _ commands.Debugger = env{}
 
 // DebugLog implements commands.Debugger.
-func (s *Server) DebugLog(text string) { s.log.Warningf("%s", text) }
+func (s env) DebugLog(text string) { s.log.Warningf("%s", text) }
 
 // PauseCron implements commands.Debugger.
-func (s *Server) PauseCron(on bool) { s.cronPaused.Store(on) }
+func (s env) PauseCron(on bool) { s.cronPaused.Store(on) }

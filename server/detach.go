@@ -40,7 +40,7 @@ func (d *detached) close() {
 }
 
 // Detach implements commands.Env. The session takes no part in anything until it is back: input is kept, notes wait.
-func (s *Server) Detach(c *commands.Conn, f func(l commands.Lane) []byte) {
+func (s env) Detach(c *commands.Conn, f func(l commands.Lane) []byte) {
 	cl := c.Session.(*session)
 	cl.away = true
 	cl.errand = f

@@ -86,7 +86,7 @@ func TestDiskFull(t *testing.T) {
 			full := d.fails(vfs.OpWrite, "*.incr.aof", syscall.ENOSPC)
 			w.send(encode("INCR", "n"))
 			if policy == "always" {
-				until(t, "an error", func() bool { return srv.WriteRefused() != nil })
+				until(t, "an error", func() bool { return srv.env().WriteRefused() != nil })
 			} else {
 				w.expect(":2\r\n")
 			}

@@ -12,25 +12,27 @@ import (
 	"github.com/streampulse/pulse/store"
 )
 
-// env is the server as commands see it. Methods that have other meanings for those who embed the server are its own.
+// env is the server as commands see it: those who embed the server see other methods.
 type env struct{ *Server }
 
 var _ commands.Env = env{}
 
+func (s *Server) env() env { return env{s} }
+
 // Clock implements commands.Env.
-func (s *Server) Clock() clock.Clock { return s.clock }
+func (s env) Clock() clock.Clock { return s.clock }
 
 // Store implements commands.Env.
-func (s *Server) Store() *store.Store { return s.store }
+func (s env) Store() *store.Store { return s.store }
 
 // MaxBulk implements commands.Env.
-func (s *Server) MaxBulk() int64 { return s.vars.maxBulk.Load() }
+func (s env) MaxBulk() int64 { return s.vars.maxBulk.Load() }
 
 // Version implements commands.Insight.
-func (s *Server) Version() string { return Version }
+func (s env) Version() string { return Version }
 
 // ConfigResetStat implements commands.Config.
-func (s *Server) ConfigResetStat() {
+func (s env) ConfigResetStat() {
 	s.stats.Reset()
 	s.store.ResetStats()
 	s.scripts.engine.ResetStats()
@@ -44,7 +46,7 @@ func (s *Server) ConfigResetStat() {
 }
 
 // SleepForDebug implements commands.Env.
-func (s *Server) SleepForDebug(d time.Duration) {
+func (s env) SleepForDebug(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-s.stop:
@@ -52,7 +54,7 @@ func (s *Server) SleepForDebug(d time.Duration) {
 }
 
 // ChangeReplicationID implements commands.Insight.
-func (s *Server) ChangeReplicationID() {
+func (s env) ChangeReplicationID() {
 	id := newRunID()
 	s.replID.Store(&id)
 }

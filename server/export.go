@@ -27,7 +27,7 @@ type export struct {
 const exportBeat = time.Second
 
 // Export implements commands.Replicas.
-func (s *Server) Export(c *commands.Conn, e commands.Export, header string) error {
+func (s env) Export(c *commands.Conn, e commands.Export, header string) error {
 	if s.files.dir == "" {
 		return commands.ErrNoFiles
 	}
@@ -36,7 +36,7 @@ func (s *Server) Export(c *commands.Conn, e commands.Export, header string) erro
 }
 
 // ReplicationID implements commands.Replicas.
-func (s *Server) ReplicationID() string { return *s.replID.Load() }
+func (s env) ReplicationID() string { return *s.replID.Load() }
 
 // export sends what the session's client has asked for and closes the connection.
 func (t *stream) export(s *session) {

@@ -85,7 +85,7 @@ func TestNoReplicas(t *testing.T) {
 	}
 	c.want("REPLCONF rdb-only 1", "+OK\r\n")
 	c.send("PSYNC ? -1\r\n")
-	if got := c.readAll(); !strings.HasPrefix(got, "+FULLRESYNC "+srv.ReplicationID()+" 0\r\n") || !strings.Contains(got, "REDIS0010") {
+	if got := c.readAll(); !strings.HasPrefix(got, "+FULLRESYNC "+srv.env().ReplicationID()+" 0\r\n") || !strings.Contains(got, "REDIS0010") {
 		t.Errorf("%.100q", got)
 	}
 	memory := dial(t, openServer(t))

@@ -51,8 +51,8 @@ type infoReport struct {
 }
 
 // WriteInfo implements commands.Insight.
-func (s *Server) WriteInfo(w io.Writer, tx *store.Tx, sections []string) {
-	r := &infoReport{s: s, tx: tx, w: bufio.NewWriter(w), snap: s.stats.Snapshot()}
+func (s env) WriteInfo(w io.Writer, tx *store.Tx, sections []string) {
+	r := &infoReport{s: s.Server, tx: tx, w: bufio.NewWriter(w), snap: s.stats.Snapshot()}
 	first := true
 	for i := range infoSections {
 		sec := &infoSections[i]
@@ -121,7 +121,7 @@ func (r *infoReport) server() {
 		}
 	}
 	r.field("redis_version", commands.RedisVersion)
-	r.field("pulse_version", s.Version())
+	r.field("pulse_version", s.env().Version())
 	r.field("redis_git_sha1", "00000000")
 	r.field("redis_git_dirty", 0)
 	r.field("redis_build_id", strings.TrimPrefix(runtime.Version(), "go"))
@@ -182,12 +182,12 @@ func multiplexing() string {
 func (r *infoReport) clients() {
 	var blocked, timed, subscribers, watching int
 	var in, out int64
-	r.s.EachClient(func(c *commands.Conn) {
+	r.s.env().EachClient(func(c *commands.Conn) {
 		blocked += flag(c.Blocked() || c.Postponed)
 		timed += flag(c.BlockedInTime())
 		subscribers += flag(c.Subscriber())
 		watching += flag(c.Watching() > 0)
-		b := r.s.ClientBuffers(c)
+		b := r.s.env().ClientBuffers(c)
 		in, out = max(in, int64(b.Query)), max(out, int64(b.OutputList))
 	})
 	awaited, onNoKey := r.tx.Awaited(commands.WakesWithoutKey)

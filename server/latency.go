@@ -64,7 +64,7 @@ func (s *Server) took(event string, d time.Duration) {
 }
 
 // LatencyEvents implements commands.Latency.
-func (s *Server) LatencyEvents() (out []commands.LatencyEvent) {
+func (s env) LatencyEvents() (out []commands.LatencyEvent) {
 	l := &s.latency
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *Server) LatencyEvents() (out []commands.LatencyEvent) {
 }
 
 // LatencyReset implements commands.Latency.
-func (s *Server) LatencyReset(names [][]byte) (n int) {
+func (s env) LatencyReset(names [][]byte) (n int) {
 	l := &s.latency
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,7 +95,7 @@ func (s *Server) LatencyReset(names [][]byte) (n int) {
 }
 
 // LatencyHistogram implements commands.Latency.
-func (s *Server) LatencyHistogram(id int, step func(usec, count int64)) int64 {
+func (s env) LatencyHistogram(id int, step func(usec, count int64)) int64 {
 	l := s.stats.Latency(id)
 	if l == nil || l.Count() == 0 {
 		return 0

@@ -38,7 +38,7 @@ func TestLatencySamples(t *testing.T) {
 	srv := openWith(t, Options{Addr: "127.0.0.1:0", Clock: clk}, "latency-monitor-threshold", "10")
 	took := func(ms int) { srv.took("x", time.Duration(ms)*time.Millisecond) }
 	took(9)
-	if len(srv.LatencyEvents()) != 0 {
+	if len(srv.env().LatencyEvents()) != 0 {
 		t.Error("noted below the threshold")
 	}
 	took(900)
@@ -48,18 +48,18 @@ func TestLatencySamples(t *testing.T) {
 		took(20)
 		clk.Advance(time.Second)
 	}
-	e := srv.LatencyEvents()[0]
+	e := srv.env().LatencyEvents()[0]
 	if len(e.Samples) != latencySamples || e.Worst != 900 || e.Last().Took != 30 || e.Last().At != 1_700_000_199 || e.Samples[0].At != 1_700_000_040 {
 		t.Errorf("%d samples, worst %d, last %+v, first %+v", len(e.Samples), e.Worst, e.Last(), e.Samples[0])
 	}
-	if n := srv.LatencyReset([][]byte{[]byte("y"), []byte("x")}); n != 1 || len(srv.LatencyEvents()) != 0 {
+	if n := srv.env().LatencyReset([][]byte{[]byte("y"), []byte("x")}); n != 1 || len(srv.env().LatencyEvents()) != 0 {
 		t.Error(n)
 	}
 	if err := srv.cfg.Override("latency-monitor-threshold", "0"); err != nil {
 		t.Fatal(err)
 	}
 	took(5000)
-	if len(srv.LatencyEvents()) != 0 {
+	if len(srv.env().LatencyEvents()) != 0 {
 		t.Error("noted although nothing is to be")
 	}
 }

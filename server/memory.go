@@ -98,7 +98,7 @@ func (s *Server) readEviction() {
 }
 
 // MemoryReport implements commands.Insight.
-func (s *Server) MemoryReport(tx *store.Tx) commands.MemoryReport {
+func (s env) MemoryReport(tx *store.Tx) commands.MemoryReport {
 	r := commands.MemoryReport{Startup: startupMemory, Clients: s.memory.clients.Load()}
 	var data int64
 	r.Overhead = r.Startup + r.Clients
@@ -144,7 +144,7 @@ func (s *Server) scriptMemory() (u scriptUse) {
 }
 
 // PurgeMemory implements commands.Insight. One purge at a time is enough.
-func (s *Server) PurgeMemory() {
+func (s env) PurgeMemory() {
 	if !s.memory.purging.CompareAndSwap(false, true) {
 		return
 	}
@@ -157,7 +157,7 @@ func (s *Server) PurgeMemory() {
 }
 
 // AllocatorReport implements commands.Insight: the sizes the runtime measures.
-func (s *Server) AllocatorReport() string {
+func (s env) AllocatorReport() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Allocator of %s, in bytes and objects.\n", runtime.Version())
 	for _, d := range metrics.All() {
@@ -215,7 +215,7 @@ func ratio(a, b int64) float64 {
 
 // memory writes the section of INFO.
 func (r *infoReport) memory() {
-	m, system := r.s.MemoryReport(r.tx), readMemory().system
+	m, system := r.s.env().MemoryReport(r.tx), readMemory().system
 	r.bytes("used_memory", m.Used)
 	r.bytes("used_memory_rss", m.RSS)
 	r.bytes("used_memory_peak", m.Peak)

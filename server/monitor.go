@@ -21,12 +21,12 @@ type monitors struct {
 }
 
 // Attention implements commands.Monitors.
-func (s *Server) Attention() (monitored bool, slow time.Duration) {
+func (s env) Attention() (monitored bool, slow time.Duration) {
 	return s.monitors.any.Load(), time.Duration(s.slowlog.limit.Load())
 }
 
 // AddMonitor implements commands.Monitors.
-func (s *Server) AddMonitor(c *commands.Conn) {
+func (s env) AddMonitor(c *commands.Conn) {
 	m := &s.monitors
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -35,7 +35,7 @@ func (s *Server) AddMonitor(c *commands.Conn) {
 }
 
 // RemoveMonitor implements commands.Monitors.
-func (s *Server) RemoveMonitor(c *commands.Conn) {
+func (s env) RemoveMonitor(c *commands.Conn) {
 	m := &s.monitors
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Server) RemoveMonitor(c *commands.Conn) {
 }
 
 // Monitor implements commands.Monitors.
-func (s *Server) Monitor(by *commands.Conn, line []byte) {
+func (s env) Monitor(by *commands.Conn, line []byte) {
 	m := &s.monitors
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,7 +58,7 @@ func (s *Server) Monitor(by *commands.Conn, line []byte) {
 }
 
 // Sensitive implements commands.Monitors.
-func (s *Server) Sensitive(parameter []byte) bool {
+func (s env) Sensitive(parameter []byte) bool {
 	p := config.Lookup(string(parameter))
 	return p != nil && p.Has(config.Sensitive)
 }

@@ -187,7 +187,7 @@ func (p *files) logOptions() aof.Options {
 }
 
 // WriteRefused implements commands.Persistence.
-func (s *Server) WriteRefused() error {
+func (s env) WriteRefused() error {
 	p := &s.files
 	if l := p.log.Load(); l != nil {
 		if err := l.Err(); err != nil {
@@ -216,10 +216,10 @@ func reason(err error) error {
 }
 
 // Loading implements commands.Persistence.
-func (s *Server) Loading() bool { return s.files.loading.Load() != nil }
+func (s env) Loading() bool { return s.files.loading.Load() != nil }
 
 // LastSave implements commands.Persistence.
-func (s *Server) LastSave() int64 {
+func (s env) LastSave() int64 {
 	p := &s.files
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -218,7 +218,7 @@ func (p *files) wroteRDB(sn *snapshot, err error, start time.Duration) error {
 func keysOf(sn *store.Snapshot) int64 { _, of := sn.Progress(); return of }
 
 // Save implements commands.Persistence.
-func (s *Server) Save(l commands.Lane) error {
+func (s env) Save(l commands.Lane) error {
 	p := &s.files
 	if err := p.claim("save"); err != nil {
 		return err
@@ -242,7 +242,7 @@ func (p *files) succeeded(ok bool) {
 }
 
 // BackgroundSave implements commands.Persistence.
-func (s *Server) BackgroundSave(schedule bool) (string, error) {
+func (s env) BackgroundSave(schedule bool) (string, error) {
 	status, err := s.files.beginSave()
 	if schedule && err == commands.ErrSaveRewriting {
 		s.files.mu.Lock()
@@ -254,7 +254,7 @@ func (s *Server) BackgroundSave(schedule bool) (string, error) {
 }
 
 // Flushed implements commands.Persistence.
-func (s *Server) Flushed() {
+func (s env) Flushed() {
 	p := &s.files
 	if len(p.cfg.save.Load()) == 0 {
 		return
@@ -303,7 +303,7 @@ func (p *files) inLane(f func(l commands.Lane)) {
 }
 
 // RewriteLog implements commands.Persistence.
-func (s *Server) RewriteLog() (string, error) { return s.files.beginRewrite() }
+func (s env) RewriteLog() (string, error) { return s.files.beginRewrite() }
 
 // beginRewrite begins to write the append-only file anew, or notes that it is to be done.
 func (p *files) beginRewrite() (string, error) {
@@ -386,7 +386,7 @@ func (p *files) rewrote(l *aof.Log, err error) {
 
 // Shutdown implements commands.Env. The data are saved first if that is wanted; from the instant on that they are saved
 // from, no client's write is carried out, so that none is acknowledged and lost.
-func (s *Server) Shutdown(c *commands.Conn, o commands.ShutdownOptions) error {
+func (s env) Shutdown(c *commands.Conn, o commands.ShutdownOptions) error {
 	s.log.Warningf("User requested shutdown...")
 	if err := s.saveForExit(commands.Lane{Gate: c.Gate, Tx: c.Tx}, o); err != nil {
 		return err
@@ -406,7 +406,7 @@ func (s *Server) saveForExit(l commands.Lane, o commands.ShutdownOptions) error 
 	if o.NoSave {
 		p.exiting.Store(true)
 	}
-	if o.NoSave || p.dir == "" || s.Loading() || !o.Save && len(p.cfg.save.Load()) == 0 {
+	if o.NoSave || p.dir == "" || s.env().Loading() || !o.Save && len(p.cfg.save.Load()) == 0 {
 		return nil
 	}
 	// Whatever is being written gives way.

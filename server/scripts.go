@@ -40,7 +40,7 @@ func (x *scripts) init(s *Server) {
 var _ commands.Scripts = (*scripts)(nil)
 
 // Scripts implements commands.Env.
-func (s *Server) Scripts() commands.Scripts { return &s.scripts }
+func (s env) Scripts() commands.Scripts { return &s.scripts }
 
 var scriptFlags = [...]struct {
 	engine  scripting.Flags
@@ -244,7 +244,7 @@ func (s *Server) abortScripts() {
 }
 
 // ErrBusy implements commands.Env.
-func (s *Server) ErrBusy() error {
+func (s env) ErrBusy() error {
 	if c := s.scripts.running.Load(); c != nil && c.isFunc {
 		return commands.ErrBusyFunction
 	}

@@ -183,7 +183,7 @@ func Open(o Options) (*Server, error) {
 		stop: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.crash.end, s.hook = o.Crash, o.Intercept
-	s.ChangeReplicationID()
+	s.env().ChangeReplicationID()
 	keep := store.Options{Clock: o.Clock}
 	if o.Deadlines != nil {
 		keep = store.Options{Clock: o.Deadlines, Wall: o.Clock}

@@ -48,7 +48,7 @@ func (l *slowlog) trim() {
 }
 
 // AddSlow implements commands.Slowlog.
-func (s *Server) AddSlow(e *commands.SlowEntry) {
+func (s env) AddSlow(e *commands.SlowEntry) {
 	l := &s.slowlog
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Server) AddSlow(e *commands.SlowEntry) {
 }
 
 // Slow implements commands.Slowlog.
-func (s *Server) Slow(n int) []*commands.SlowEntry {
+func (s env) Slow(n int) []*commands.SlowEntry {
 	l := &s.slowlog
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +69,7 @@ func (s *Server) Slow(n int) []*commands.SlowEntry {
 }
 
 // SlowLen implements commands.Slowlog.
-func (s *Server) SlowLen() int {
+func (s env) SlowLen() int {
 	l := &s.slowlog
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *Server) SlowLen() int {
 }
 
 // ResetSlow implements commands.Slowlog.
-func (s *Server) ResetSlow() {
+func (s env) ResetSlow() {
 	l := &s.slowlog
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -363,7 +363,7 @@ func (p *files) writeLog(keep bool) {
 
 // Reload implements commands.Persistence. Nobody else runs meanwhile. If the data cannot be read back, there is nothing to go
 // on with: the server ends, as Redis does when it cannot load its log, and what the files hold stays as it is.
-func (s *Server) Reload(l commands.Lane, how commands.Reload) (err error) {
+func (s env) Reload(l commands.Lane, how commands.Reload) (err error) {
 	p := &s.files
 	what := "save"
 	if how.AOF {

@@ -65,21 +65,21 @@ func (m source) WriteAll(w io.Writer) error {
 	}
 	defer l.gate.Leave()
 	l.tx.BeginAt(0, s.clock.NowMs())
-	l.tx.Exclusive(l.gate, func() { s.WriteInfo(w, l.tx, []string{"everything"}) })
+	l.tx.Exclusive(l.gate, func() { s.env().WriteInfo(w, l.tx, []string{"everything"}) })
 	return nil
 }
 
 func (m source) Config(name string) string { return m.s.cfg.Text(name) }
 
 func (m source) Slow() (length, last int64, took time.Duration) {
-	if e := m.s.Slow(1); len(e) > 0 {
+	if e := m.s.env().Slow(1); len(e) > 0 {
 		last, took = e[0].ID, e[0].Took
 	}
-	return int64(m.s.SlowLen()), last, took
+	return int64(m.s.env().SlowLen()), last, took
 }
 
 func (m source) Latest() (out []metrics.Event) {
-	for _, e := range m.s.LatencyEvents() {
+	for _, e := range m.s.env().LatencyEvents() {
 		out = append(out, metrics.Event{Name: e.Name, At: e.Last().At, Took: time.Duration(e.Last().Took) * time.Millisecond})
 	}
 	return out

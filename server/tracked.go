@@ -41,7 +41,7 @@ func (s *Server) initTracking() {
 }
 
 // Track implements commands.Tracking.
-func (s *Server) Track(c *commands.Conn, prefixes []string) {
+func (s env) Track(c *commands.Conn, prefixes []string) {
 	ses := c.Session.(*session)
 	if ses.tracked == nil {
 		ses.tracked = &tracked{session: ses}
@@ -54,19 +54,19 @@ func (s *Server) Track(c *commands.Conn, prefixes []string) {
 }
 
 // Untrack implements commands.Tracking.
-func (s *Server) Untrack(c *commands.Conn) {
+func (s env) Untrack(c *commands.Conn) {
 	if t := c.Session.(*session).tracked; t != nil {
 		s.tracking.Stop(&t.Client)
 	}
 }
 
 // TrackRead implements commands.Tracking.
-func (s *Server) TrackRead(c *commands.Conn, key []byte) {
+func (s env) TrackRead(c *commands.Conn, key []byte) {
 	s.tracking.Remember(&c.Session.(*session).tracked.Client, key)
 }
 
 // TrackPrefixes implements commands.Tracking.
-func (s *Server) TrackPrefixes(c *commands.Conn) []string {
+func (s env) TrackPrefixes(c *commands.Conn) []string {
 	if t := c.Session.(*session).tracked; t != nil {
 		return s.tracking.Prefixes(&t.Client)
 	}
@@ -74,7 +74,7 @@ func (s *Server) TrackPrefixes(c *commands.Conn) []string {
 }
 
 // HasClient implements commands.Tracking.
-func (s *Server) HasClient(id int64) bool { return s.clients.get(id) != nil }
+func (s env) HasClient(id int64) bool { return s.clients.get(id) != nil }
 
 // get returns the session with the number id, nil if there is none.
 func (cs *clients) get(id int64) *session {
@@ -122,7 +122,7 @@ func (t *tracked) Invalidate(m *tracking.Message, own bool) {
 }
 
 // TellNow implements commands.Tracking.
-func (s *Server) TellNow(c *commands.Conn) {
+func (s env) TellNow(c *commands.Conn) {
 	ses := c.Session.(*session)
 	for _, n := range ses.box.takeInvalidations() {
 		ses.do(n)

@@ -10,7 +10,7 @@ import (
 )
 
 // Users implements commands.Env.
-func (s *Server) Users() commands.Users { return s.users }
+func (s env) Users() commands.Users { return s.users }
 
 // denied are the counters of refusals.
 var denied = [...]stats.Counter{
