@@ -1,0 +1,63 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"io"
+
+	"github.com/streampulse/pulse/internal/resp"
+)
+
+// ErrProtocol is what ParseReply returns for what is no reply.
+var ErrProtocol = errors.New("invalid request")
+
+// Simple is a status.
+type Simple string
+
+// ParseReply reads one reply. A status is a Simple, a string a string, an integer an int, a number a float64, a missing value nil,
+// an array, set or push a []any, a map a map[any]any, and an error an error.
+func ParseReply(rd *bufio.Reader) (any, error) {
+	v, err := resp.Decode(rd)
+	switch {
+	case err == nil:
+		return value(v), nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, err
+	}
+	return nil, ErrProtocol
+}
+
+func value(v resp.Value) any {
+	switch {
+	case v.Null:
+		return nil
+	case v.Type == '+':
+		return Simple(v.Str)
+	case v.Type == '-' || v.Type == '!':
+		return errors.New(string(v.Str))
+	case v.Type == ':':
+		return int(v.Int)
+	case v.Type == '#':
+		return v.Int == 1
+	case v.Type == ',':
+		return v.Float
+	case v.Type == '%':
+		m := make(map[any]any, len(v.Elems)/2)
+		for i := 0; i+1 < len(v.Elems); i += 2 {
+			k := value(v.Elems[i])
+			switch k.(type) {
+			case []any, map[any]any: // no key of a map in Go
+				k = string(v.Elems[i].Str)
+			}
+			m[k] = value(v.Elems[i+1])
+		}
+		return m
+	case v.Type == '*' || v.Type == '~' || v.Type == '>':
+		list := make([]any, len(v.Elems))
+		for i, e := range v.Elems {
+			list[i] = value(e)
+		}
+		return list
+	}
+	return string(v.Str)
+}
