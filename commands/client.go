@@ -449,7 +449,7 @@ func clientFlags(o *Conn) string {
 		on     bool
 		letter byte
 	}{
-		{o.Monitor, 'O'}, {o.Subscriber(), 'P'}, {o.InMulti(), 'x'}, {o.Blocked() || o.Postponed, 'b'},
+		{o.Monitor, 'O'}, {o.replica, 'S'}, {o.Subscriber(), 'P'}, {o.QueuedCommands() >= 0, 'x'}, {o.Blocked() || o.Postponed, 'b'},
 		{o.Tracking.On, 't'}, {o.Tracking.Broken, 'R'}, {o.Tracking.Broadcast, 'B'}, {o.watch.Dirty(), 'd'},
 		{o.Closing, 'c'}, {o.Unix, 'U'}, {o.NoEvict, 'e'}, {o.NoTouch, 'T'},
 	} {

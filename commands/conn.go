@@ -66,7 +66,9 @@ type Conn struct {
 	slow      time.Duration // what takes as long goes to the slow log; likewise
 
 	export  Export // what it wants as a replica
+	replica bool   // it is being sent that
 	multi   multi
+	running multi // the transaction that EXEC is running
 	watch   store.Watch
 	blocked *blockedCall
 
@@ -134,16 +136,16 @@ func (c *Conn) Worked() time.Duration { return c.mark - c.batch.mono }
 // InMulti reports whether the client is between MULTI and EXEC.
 func (c *Conn) InMulti() bool { return c.multi.active }
 
-// QueuedCommands returns the number of commands queued, -1 outside of MULTI.
+// QueuedCommands returns the number of commands queued, or being run by EXEC, -1 outside of MULTI.
 func (c *Conn) QueuedCommands() int {
-	if !c.multi.active {
+	if !c.multi.active && !c.running.active {
 		return -1
 	}
-	return len(c.multi.queue)
+	return len(c.multi.queue) + len(c.running.queue)
 }
 
-// QueuedBytes returns the size of the queue of MULTI in bytes.
-func (c *Conn) QueuedBytes() int { return c.multi.bytes }
+// QueuedBytes returns the size of the queue of MULTI in bytes, also while EXEC runs it.
+func (c *Conn) QueuedBytes() int { return c.multi.bytes + c.running.bytes }
 
 // Watching returns the number of keys watched.
 func (c *Conn) Watching() int { return c.watch.Len() }

@@ -111,15 +111,16 @@ func exec(c *Call) error {
 	if !conn.multi.active {
 		return ErrExecNoMulti
 	}
-	m := conn.multi
-	conn.multi = multi{}
+	m := &conn.running
+	*m, conn.multi = conn.multi, multi{}
+	defer func() { *m = multi{} }()
 	if m.spoiled {
 		conn.unwatch(tx)
 		return ErrExecAbort
 	}
 	switch m.scope(c) {
 	case Exclusive:
-		tx.Exclusive(conn.Gate, func() { conn.execQueue(c, &m) })
+		tx.Exclusive(conn.Gate, func() { conn.execQueue(c, m) })
 		return nil
 	case AllKeys:
 		tx.LockAll()
@@ -134,7 +135,7 @@ func exec(c *Call) error {
 		tx.WantWatched(&conn.watch)
 		tx.LockWanted()
 	}
-	conn.execQueue(c, &m)
+	conn.execQueue(c, m)
 	tx.Unlock()
 	return nil
 }

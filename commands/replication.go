@@ -119,7 +119,9 @@ func (c *Call) export(header string) error {
 	if !c.Conn.export.Wanted {
 		return ErrNoReplicas
 	}
-	return c.Env.Export(c.Conn, c.Conn.export, header)
+	err := c.Env.Export(c.Conn, c.Conn.export, header)
+	c.Conn.replica = err == nil
+	return err
 }
 
 func failover(c *Call) error {

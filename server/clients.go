@@ -207,6 +207,7 @@ func (s env) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 	if t, ok := (*cl.owner.Load()).(*stream); ok {
 		b.OutputList = t.unsentBytes()
 	}
+	b.Output = cl.conn.Out.Len()
 	b.Total = clientMemory + cap(cl.in) + b.OutputList + c.QueuedBytes()
 	return b
 }
