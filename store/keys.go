@@ -111,7 +111,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 	access := tx.access()
 	if move {
 		access = tx.used(&src)
-		src.ks.dropObject(&src)
+		src.ks.giveObject(&src)
 		tx.forget(kind, from)
 		src.ks.moveDeadline(&src, noDeadline)
 		src.ks.remove(&src)
@@ -128,6 +128,7 @@ func (tx *Tx) transfer(from, to []byte, db int, move bool) {
 	if o != nil {
 		tx.putNumber(&dst, to, kind, o, at)
 		dst = tx.find(to)
+		dst.ks.objects.lent = dst.ks.objects.lent || src.ks.objects.lent
 		setAccess(dst.b, access)
 	} else {
 		ks := tx.space(&dst)

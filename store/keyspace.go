@@ -122,7 +122,7 @@ func (ks *keyspace) put(e *entry, sh *shape, access uint32) []byte {
 	ks.moveDeadline(e, sh.deadline)
 	if e.b != nil {
 		ks.preserve(e)
-		if need := sh.need(sh.isLarge(e.size)); need <= e.size && e.size-need <= max(16, e.size/4) {
+		if need := sh.need(sh.isLarge(e.size)); need <= e.size && e.size-need <= max(16, e.size/4) && !e.lent() {
 			sh.mark = ks.mark
 			v := sh.writeBlock(e.b, e.size, access)
 			e.layout = layoutOf(e.b)
@@ -159,7 +159,7 @@ func (ks *keyspace) resize(e *entry, key, old []byte, n, room int, access uint32
 		ks.preserve(e)
 		sh.mark = ks.mark
 		large := sh.isLarge(e.size)
-		if large == (e.flags&fLarge != 0) && sh.need(large) <= e.size {
+		if large == (e.flags&fLarge != 0) && sh.need(large) <= e.size && !e.lent() {
 			v := sh.writeBlock(e.b, e.size, access)
 			e.layout = layoutOf(e.b)
 			return v
@@ -205,7 +205,8 @@ type Object interface {
 type slab struct {
 	pages [][]cell
 	free  []uint32
-	bytes int // of all objects, as weighed last
+	bytes int  // of all objects, as weighed last
+	lent  bool // a part of an object was lent once
 }
 
 // cell is an object with what it weighed last, in bytes.

@@ -71,11 +71,15 @@ func (s *Store) flushAccounts() {
 func (ks *keyspace) discharge() {
 	ks.s.memory.used.Add(-ks.charged)
 	ks.charged = 0
+	ks.abandon()
 }
 
 // UsedMemory returns the bytes held by keys and values and what is said to be held beside them (AddOtherMemory). It is
 // exact up to about a KiB per shard and database, and needs no lock.
 func (s *Store) UsedMemory() int64 { return s.memory.used.Load() + s.memory.other.Load() }
+
+// OtherMemory is what counts as used beside keys and values, in bytes.
+func (s *Store) OtherMemory() int64 { return s.memory.other.Load() }
 
 // AddOtherMemory changes by n how many bytes beside keys and values count as used.
 func (s *Store) AddOtherMemory(n int64) { s.memory.other.Add(n) }

@@ -105,6 +105,14 @@ func (tx *Tx) setBytes(e *entry, key, val []byte, at int64) {
 
 // dropObject lets go of the object of e, if it has one, before its block is overwritten.
 func (ks *keyspace) dropObject(e *entry) {
+	if ks.objects.lent && e.b != nil && e.hasObject() {
+		abandon(ks.objects.get(objectNumber(e.value())))
+	}
+	ks.giveObject(e)
+}
+
+// giveObject is dropObject for an object that lives on under another key.
+func (ks *keyspace) giveObject(e *entry) {
 	if e.b != nil && e.hasObject() {
 		ks.preserve(e)
 		n := objectNumber(e.value())

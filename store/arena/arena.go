@@ -9,7 +9,8 @@
 //
 // Memory of a dropped or evacuated chunk is left to the collector and never written again, so a slice got from Bytes
 // stays readable, with the bytes it had, even after the block moved or died; only its owner's own in-place writes
-// change it. This is what lets readers hold slices without copying for as long as they hold their lock.
+// change it. This is what lets readers hold slices without copying for as long as they hold their lock, and those of large
+// blocks for longer (loan.go).
 //
 // Bit 7 of the first byte of every block belongs to the arena (set: dead). An Arena is not safe for concurrent use.
 //
@@ -56,6 +57,7 @@ type chunk struct {
 	b    []byte // len is the space, in bytes
 	used int    // bytes handed out so far
 	live int    // bytes of live blocks
+	loan *Loan  // nil unless a dedicated block was lent (loan.go)
 }
 
 // Arena is a log of blocks. The zero value is empty and ready.
@@ -65,6 +67,7 @@ type Arena struct {
 	head   int      // index of the chunk that takes small blocks; valid when len(chunks) > 0
 	space  int      // bytes of all chunks
 	live   int      // bytes of all live blocks
+	lent   int      // chunks with a loan
 	victim int      // index of the chunk under evacuation, -1 for none, valid when evac
 	pos    int      // next byte to look at in the victim
 	evac   bool
@@ -183,6 +186,10 @@ func (a *Arena) Free(r Ref, n int) {
 
 func (a *Arena) drop(i int) {
 	a.space -= len(a.chunks[i].b)
+	if l := a.chunks[i].loan; l != nil {
+		l.abandon()
+		a.lent--
+	}
 	a.chunks[i] = chunk{}
 	// Chunk 0 keeps its index for ever: its first unit stands for None.
 	if i != 0 {

@@ -60,7 +60,7 @@ func (d *Dict) SetAt(key, val []byte, at int64) (added bool) {
 		return true
 	}
 	timed := p.flags&fDeadline != 0
-	if timed == (at != Forever) && p.fits(len(val)) {
+	if timed == (at != Forever) && p.fits(len(val)) && !d.lent(&p) {
 		if timed {
 			d.move(h, p.deadline(p.b), at)
 			p.setDeadline(p.b, at)
@@ -77,7 +77,7 @@ func (d *Dict) SetAt(key, val []byte, at int64) (added bool) {
 func (d *Dict) Update(key, val []byte) (added bool) {
 	h := hash(key)
 	p := d.find(h, key)
-	if p.b != nil && p.fits(len(val)) {
+	if p.b != nil && p.fits(len(val)) && !d.lent(&p) {
 		p.overwrite(p.b, val)
 		return false
 	}
@@ -210,6 +210,7 @@ func (d *Dict) renew(now int64) int {
 		return true
 	})
 	n := d.Len() - c.Len()
+	d.Abandon()
 	*d = *c
 	return n
 }
