@@ -14,6 +14,7 @@ import (
 // allocates but the growth of the buffer.
 type Writer struct {
 	buf   []byte
+	refs  *Refs // nil: everything is copied into buf
 	resp3 bool
 }
 
@@ -28,17 +29,22 @@ func (w *Writer) Proto() int {
 // SetProto chooses the protocol version for what follows: 3, or else 2.
 func (w *Writer) SetProto(version int) { w.resp3 = version == 3 }
 
-// Bytes returns what was written since Reset. It is valid until the next write.
+// Bytes returns what was written since Reset, but for what Refs has. It is valid until the next write.
 func (w *Writer) Bytes() []byte { return w.buf }
 
-// Len is the number of bytes written since Reset.
+// Len is the number of bytes written since Reset, as Bytes has them.
 func (w *Writer) Len() int { return len(w.buf) }
 
 // Reset makes buf, from its length on, the place to write to; the Writer owns it from now on. The version stays.
-func (w *Writer) Reset(buf []byte) { w.buf = buf }
+func (w *Writer) Reset(buf []byte) { w.buf, w.refs = buf, nil }
 
 // Truncate takes back what was written after the first n bytes.
-func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
+func (w *Writer) Truncate(n int) {
+	w.buf = w.buf[:n]
+	if w.refs != nil {
+		w.refs.cut(n)
+	}
+}
 
 // Grow makes room for n more bytes. n must not come from outside.
 func (w *Writer) Grow(n int) { w.buf = slices.Grow(w.buf, n) }
@@ -248,5 +254,9 @@ func (w *Writer) EndSet(m Mark, n int) { w.insert(m, w.only3('~'), int64(n)) }
 
 func (w *Writer) insert(m Mark, mark byte, n int64) {
 	var scratch [num.MaxIntLen + 3]byte
+	was := len(w.buf)
 	w.buf = slices.Insert(w.buf, int(m), appendHeader(scratch[:0], mark, n)...)
+	if w.refs != nil {
+		w.refs.shift(int(m), len(w.buf)-was)
+	}
 }
