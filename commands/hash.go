@@ -113,7 +113,7 @@ func hget(c *Call) error {
 	}
 	var scratch [num.MaxIntLen]byte
 	if value, ok := v.Get(c.Args[2], scratch[:]); ok {
-		c.Bulk(value)
+		c.bulkField(c.Args[1], v, c.Args[2], value)
 	} else {
 		c.Null()
 	}
@@ -129,7 +129,7 @@ func hmget(c *Call) error {
 	c.Array(len(c.Args) - 2)
 	for _, field := range c.Args[2:] {
 		if value, ok := v.Get(field, scratch[:]); ok {
-			c.Bulk(value)
+			c.bulkField(c.Args[1], v, field, value)
 		} else {
 			c.Null()
 		}
@@ -145,7 +145,7 @@ func hgetall(c *Call) error {
 	c.Map(v.Len())
 	v.Each(func(field, value []byte) bool {
 		c.Bulk(field)
-		c.Bulk(value)
+		c.bulkField(c.Args[1], v, field, value)
 		return true
 	})
 	return nil
@@ -167,7 +167,7 @@ func hvals(c *Call) error {
 		return err
 	}
 	c.Array(v.Len())
-	v.Each(func(_, value []byte) bool { c.Bulk(value); return true })
+	v.Each(func(field, value []byte) bool { c.bulkField(c.Args[1], v, field, value); return true })
 	return nil
 }
 

@@ -82,7 +82,7 @@ func get(c *Call) error {
 		c.Null()
 		return nil
 	}
-	c.Bulk(v)
+	c.bulkText(c.Args[1], v)
 	return nil
 }
 
@@ -242,7 +242,7 @@ func getex(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.Bulk(v)
+	c.bulkText(key, v)
 	switch {
 	case o.life.given:
 		c.Tx.SetDeadline(key, at)
@@ -261,7 +261,7 @@ func mget(c *Call) error {
 	c.Array(len(c.Args) - 1)
 	for _, key := range c.Args[1:] {
 		if v, ok, err := c.Tx.Text(key); err == nil && ok {
-			c.Bulk(v)
+			c.bulkText(key, v)
 		} else {
 			c.Null()
 		}

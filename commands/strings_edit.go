@@ -86,7 +86,7 @@ func getrange(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.Bulk(textRange(v, from, to))
+	c.bulkText(c.Args[1], textRange(v, from, to))
 	return nil
 }
 

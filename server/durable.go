@@ -3,6 +3,7 @@ package server
 import (
 	"math"
 
+	"github.com/streampulse/pulse/internal/resp"
 	"github.com/streampulse/pulse/persistence/aof"
 	"github.com/streampulse/pulse/server/stats"
 )
@@ -31,13 +32,16 @@ const (
 )
 
 // afterDisk returns what may be sent now, of what was kept and of out, and keeps the rest. It is valid until the
-// session runs again, or the lane does. log is nil if there is none any more.
-func (s *session) afterDisk(log *aof.Log, out []byte) []byte {
-	if log == nil {
-		return s.unkept(len(s.kept.marks), out)
+// session runs again, or the lane does. log is nil if there is none any more. What refs has, is copied if out may have to wait.
+func (s *session) afterDisk(log *aof.Log, out []byte, refs *resp.Refs) []byte {
+	holds := log != nil && log.Holds()
+	if holds || len(s.kept.marks) > 0 {
+		out = refs.Flatten(out)
 	}
-	if !log.Holds() {
-		log.Flush()
+	if !holds {
+		if log != nil {
+			log.Flush()
+		}
 		return s.unkept(len(s.kept.marks), out)
 	}
 	k := &s.kept

@@ -41,7 +41,7 @@ func (s *Server) dial(trusted bool) (net.Conn, error) {
 	ses := newSession(s, ours)
 	ses.conn.ID = id
 	ses.conn.Authenticated = ses.conn.Authenticated || trusted
-	t := newStream(ses, ours, nil)
+	t := newStream(ses, ours, output{})
 	if !s.clients.add(ses) {
 		s.clients.release()
 		return nil, ErrClosed

@@ -267,7 +267,7 @@ func (c *Conn) step() {
 		}
 		var out []byte
 		if out, more = s.handle(l, nil); len(out) > 0 {
-			c.take(out)
+			c.take(l.refs.Flatten(out))
 		}
 		if !s.away && s.conn.Closing {
 			c.end(l)

@@ -1,6 +1,10 @@
 package server
 
-import "time"
+import (
+	"time"
+
+	"github.com/streampulse/pulse/internal/resp"
+)
 
 // held is small replies that a busy loop has not sent yet. Sent one by one, the first wakes its client, which competes
 // with the loop from then on and finds one reply at a time; sent together, clients work through many at once. An idle
@@ -46,10 +50,10 @@ func (l *loop) hold(p *place, s *session, out []byte, start time.Duration) bool 
 }
 
 // flush sends what is held. A session whose socket is full moves to a stream with all that was held for it.
-func (l *loop) flush() { l.flushBefore(nil, nil) }
+func (l *loop) flush() { l.flushBefore(nil, nil, nil) }
 
-// flushBefore is flush while out is about to be sent to p: if p's session moves, out goes with it.
-func (l *loop) flushBefore(p *place, out []byte) {
+// flushBefore is flush while out and refs are about to be sent to p: if p's session moves, they go with it.
+func (l *loop) flushBefore(p *place, out []byte, refs *resp.Refs) {
 	if len(l.held.replies) == 0 {
 		return
 	}
@@ -67,16 +71,16 @@ func (l *loop) flushBefore(p *place, out []byte) {
 			continue
 		}
 		if n >= 0 {
-			unsent := append([]byte(nil), reply[n:]...)
+			unsent := owned(append([]byte(nil), reply[n:]...))
 			later := rest
 			for _, q := range replies[i+1:] {
 				if q.place == r.place {
-					unsent = append(unsent, later[:q.size]...)
+					unsent.append(later[:q.size])
 				}
 				later = later[q.size:]
 			}
 			if r.place == p {
-				unsent = append(unsent, out...)
+				unsent.add(out, refs)
 			}
 			r.place.move(r.session, unsent)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/streampulse/pulse/commands"
+	"github.com/streampulse/pulse/internal/resp"
 	"github.com/streampulse/pulse/server/stats"
 	"github.com/streampulse/pulse/store"
 )
@@ -16,8 +17,9 @@ type lane struct {
 	tx    *store.Tx
 	stats *stats.Loop
 	meter meter
-	out   []byte // reply buffer, lent to the session that runs
-	batch batch  // likewise
+	out   []byte    // reply buffer, lent to the session that runs
+	refs  resp.Refs // what belongs into its replies besides, until they are sent
+	batch batch     // likewise
 
 	session *session // that runs, nil between sessions and for those who have none
 }

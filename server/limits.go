@@ -34,7 +34,7 @@ func (s *session) outputLimit() config.OutputLimit {
 // enough reports whether the session, which has used up so much input, should pause to send what it has, or to let others close
 // the gate.
 func (s *session) enough(used int) bool {
-	n, worked := s.conn.Out.Len(), s.conn.Worked()
+	n, worked := s.conn.Out.Size(), s.conn.Worked()
 	if s.hardOutput > 0 && n > outputGrace {
 		return used >= inputRound || worked >= roundSlice || s.overHard(n)
 	}

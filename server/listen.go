@@ -152,7 +152,7 @@ func (s *Server) admit(nc net.Conn) {
 		s.keepAlive(tcp)
 	}
 	if !isTCP || !loopsServe {
-		t := newStream(cl, nc, nil)
+		t := newStream(cl, nc, output{})
 		if !s.clients.add(cl) {
 			s.clients.release()
 			_ = nc.Close()

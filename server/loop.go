@@ -176,7 +176,7 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 			return gnet.None
 		}
 		s.in = append(s.in, data...)
-		return p.move(s, nil)
+		return p.move(s, output{})
 	}
 	start := s.srv.clock.Mono()
 	defer func() {
@@ -194,30 +194,40 @@ func (p *place) feed(s *session, data []byte) gnet.Action {
 	for turn := 0; ; turn++ {
 		out, more := s.handle(p.loop.lane, data)
 		data = nil
-		if !more && !s.conn.Closing && s.export == nil && p.loop.hold(p, s, out, start) {
+		if !more && !s.conn.Closing && s.export == nil && !p.loop.lane.refs.Any() && p.loop.hold(p, s, out, start) {
 			return gnet.None
 		}
-		p.loop.flushBefore(p, out)
+		refs := &p.loop.lane.refs
+		p.loop.flushBefore(p, out, refs)
 		if p.left {
+			refs.Drop()
 			return gnet.None // its socket was full, and a stream has out, or broken
 		}
-		if n := p.write(out); n < len(out) {
+		if refs.Any() {
+			rest, ok := p.writeLent(out, refs)
+			if !ok {
+				return gnet.Close
+			}
+			if rest.bytes > 0 {
+				return p.move(s, rest)
+			}
+		} else if n := p.write(out); n < len(out) {
 			if n < 0 {
 				return gnet.Close
 			}
-			return p.move(s, ownUnsent(out, n))
+			return p.move(s, owned(ownUnsent(out, n)))
 		}
 		if s.conn.Closing {
 			return gnet.Close
 		}
 		if s.export != nil {
-			return p.move(s, nil)
+			return p.move(s, output{})
 		}
 		if !more {
 			return gnet.None
 		}
 		if turn > 0 && s.srv.clock.Mono()-start > hogTime {
-			return p.move(s, nil)
+			return p.move(s, output{})
 		}
 	}
 }
@@ -242,9 +252,11 @@ func (p *place) write(b []byte) int {
 
 // move hands the session with its socket to a stream, which sends unsent first and has its memory from then on. gnet's own descriptor
 // is closed.
-func (p *place) move(s *session, unsent []byte) gnet.Action {
+func (p *place) move(s *session, unsent output) gnet.Action {
 	if nc := p.detach(s); nc != nil {
 		newStream(s, nc, unsent).start(s)
+	} else {
+		unsent.drop()
 	}
 	return gnet.Close
 }

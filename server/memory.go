@@ -26,7 +26,7 @@ const clientMemory = 2048
 
 // memoryWatch is what the server remembers about memory.
 type memoryWatch struct {
-	clients atomic.Int64 // bytes of buffers of all clients
+	clients atomic.Int64 // bytes of buffers of all clients, and of what they have borrowed from the store
 	peak    atomic.Int64 // of used memory
 	purging atomic.Bool
 	limit   clientLimit
@@ -49,11 +49,16 @@ func (s *session) account(n int64) {
 	}
 }
 
-// account tells the server how much output waits; mu is held.
-func (t *stream) account(n int) {
-	if n != t.mu.charged {
+// account tells the server how much output waits; mu is held. What is borrowed from the store counts as the client's, but not
+// as used memory: that has it already.
+func (t *stream) account() {
+	if n := t.mu.pending; n != t.mu.charged {
 		t.session.weigh(int64(n - t.mu.charged))
 		t.mu.charged = n
+	}
+	if n := t.mu.lent; n != t.mu.spared {
+		t.srv.store.AddOtherMemory(int64(t.mu.spared - n))
+		t.mu.spared = n
 	}
 }
 
@@ -99,7 +104,8 @@ func (s *Server) readEviction() {
 
 // MemoryReport implements commands.Insight.
 func (s env) MemoryReport(tx *store.Tx) commands.MemoryReport {
-	r := commands.MemoryReport{Startup: startupMemory, Clients: s.memory.clients.Load()}
+	// What clients have borrowed is in the store, or counts beside it since it was deleted there.
+	r := commands.MemoryReport{Startup: startupMemory, Clients: s.store.OtherMemory() - startupMemory}
 	var data int64
 	r.Overhead = r.Startup + r.Clients
 	for db := range s.store.Databases() {

@@ -86,7 +86,7 @@ func pipeTo(t *testing.T, srv *Server) net.Conn {
 	ours, theirs := net.Pipe()
 	s := newSession(srv, ours)
 	s.conn.ID = srv.clients.reserve(1000)
-	st := newStream(s, ours, nil)
+	st := newStream(s, ours, output{})
 	if !srv.clients.add(s) {
 		t.Fatal("the server is closing")
 	}

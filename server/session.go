@@ -111,8 +111,8 @@ func (s *session) post(n note) {
 }
 
 // handle gives the session input (which may be nil: its notes are looked at all the same) and returns the bytes to send,
-// which are valid until the lane is used again. more tells that there is more to do once they are sent: the
-// caller sends and calls handle again with nil. The session is to be closed afterwards if s.conn.Closing is set.
+// which are valid until the lane is used again; what the lane's refs have belongs into them, and is the caller's. more tells
+// that there is more to do once they are sent: the caller sends and calls handle again with nil. The session is to be closed afterwards if s.conn.Closing is set.
 func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	if s.gone {
 		return nil, false
@@ -132,7 +132,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	}()
 	s.busy = s.srv.enter(l)
 	c.Gate, c.Tx, c.Meter, l.session = l.gate, l.tx, &l.meter, s
-	c.Out.Reset(l.out[:0])
+	c.Out.ResetLending(l.out[:0], &l.refs)
 	c.Tied = false
 	if s.newFD != 0 {
 		c.FD, s.newFD = s.newFD, 0
@@ -159,8 +159,9 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		more = s.process(l, input)
 	}
 	s.srv.tracking.Broadcast()
-	if out = c.Out.Bytes(); s.overHard(len(out)) && s.export == nil {
+	if out = c.Out.Bytes(); s.overHard(c.Out.Size()) && s.export == nil {
 		s.overcome()
+		l.refs.Drop()
 		out, more = nil, false
 	}
 	c.Out.Reset(nil)
@@ -171,8 +172,8 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	if cap(out) <= keepOut {
 		l.out = out
 	}
-	if l := s.srv.files.log.Load(); l != nil || len(s.kept.marks) > 0 {
-		out = s.afterDisk(l, out)
+	if log := s.srv.files.log.Load(); log != nil || len(s.kept.marks) > 0 {
+		out = s.afterDisk(log, out, &l.refs)
 		more = more || stalled && !s.keeps()
 	}
 	if s.errand != nil {
@@ -182,7 +183,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		s.srv.evictClients()
 	}
 	if len(out) > 0 {
-		l.stats.Add(stats.NetOutput, int64(len(out)))
+		l.stats.Add(stats.NetOutput, int64(len(out)+l.refs.Bytes()))
 		l.stats.Add(stats.Writes, 1)
 	}
 	survived = true

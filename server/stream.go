@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/streampulse/pulse/internal/pieces"
+	"github.com/streampulse/pulse/internal/resp"
 	"github.com/streampulse/pulse/server/stats"
 )
 
@@ -23,11 +23,13 @@ type stream struct {
 	mu struct {
 		sync.Mutex
 		cond    sync.Cond     // there is something to write, or an end
-		unsent  []byte        // not taken by the writer yet
+		unsent  output        // not taken by the writer yet
 		pending int           // bytes not written yet: unsent and what the writer holds
-		charged int           // of pending, as the server knows it
-		closed  bool          // no more output comes; the writer ends when nothing is pending
+		lent    int           // of pending, those borrowed from the store
+		charged int           // pending, as the server knows it
+		spared  int           // lent, likewise
 		sent    chan struct{} // closed when nothing is pending; nil if nobody waits for that
+		closed  bool          // no more output comes; the writer ends when nothing is pending
 		broken  bool          // the client is given up: the writer ends at once
 	}
 }
@@ -35,10 +37,11 @@ type stream struct {
 const streamBacklog = 64 << 10
 
 // newStream makes a stream the owner of s; it will send unsent first.
-func newStream(s *session, nc net.Conn, unsent []byte) *stream {
+func newStream(s *session, nc net.Conn, unsent output) *stream {
 	t := &stream{nc: nc, srv: s.srv, session: s, work: make(chan struct{}, 1), written: make(chan struct{})}
 	t.mu.cond.L = &t.mu
-	t.mu.unsent, t.mu.pending = unsent, len(unsent)
+	t.mu.unsent, t.mu.pending, t.mu.lent = unsent, unsent.bytes, unsent.lent
+	t.account()
 	s.newFD = descriptor(nc)
 	var o owner = t
 	s.owner.Store(&o)
@@ -143,21 +146,30 @@ func (t *stream) step(s *session, data []byte) (more bool) {
 	s.hold = !t.room()
 	l := t.srv.lanes.get()
 	out, more := s.handle(l, data)
-	t.lost = !t.send(s, out)
+	t.lost = !t.sendLent(s, out, &l.refs)
 	t.srv.lanes.put(l)
 	return more
 }
 
 // send queues b for the writer; it reports false when the client must be given up.
-func (t *stream) send(s *session, b []byte) bool {
+func (t *stream) send(s *session, b []byte) bool { return t.sendLent(s, b, nil) }
+
+// sendLent is send for what a session has written. refs is empty afterwards.
+func (t *stream) sendLent(s *session, b []byte, refs *resp.Refs) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mu.broken {
+		if refs != nil {
+			refs.Drop()
+		}
 		return false
 	}
-	t.mu.unsent = pieces.Append(t.mu.unsent, b)
-	t.mu.pending += len(b)
-	t.account(t.mu.pending)
+	u := &t.mu.unsent
+	had, lent := u.bytes, u.lent
+	u.add(b, refs)
+	t.mu.pending += u.bytes - had
+	t.mu.lent += u.lent - lent
+	t.account()
 	t.mu.cond.Broadcast()
 	if !s.overLimit(t.mu.pending) {
 		return true
@@ -199,41 +211,52 @@ func (t *stream) unsentBytes() int {
 	return t.mu.pending
 }
 
+// maxVec is how many parts of output are written with one call, at most.
+const maxVec = 16
+
 func (t *stream) write() {
 	defer t.srv.wg.Done()
 	defer close(t.written)
 	defer t.nc.Close()
+	var o output
 	defer func() {
+		o.drop()
 		t.mu.Lock()
-		t.account(0)
-		t.mu.broken = true // nothing is queued any more
+		t.abandon() // nothing is queued any more
 		t.mu.Unlock()
 	}()
+	var vec [maxVec][]byte
 	for {
 		t.mu.Lock()
-		for len(t.mu.unsent) == 0 && !t.mu.closed && !t.mu.broken {
+		for t.mu.unsent.bytes == 0 && !t.mu.closed && !t.mu.broken {
 			t.mu.cond.Wait()
 		}
-		b := t.mu.unsent
-		t.mu.unsent = nil
-		end := t.mu.broken || len(b) == 0
+		o, t.mu.unsent = t.mu.unsent, output{}
+		end := t.mu.broken || o.bytes == 0
 		t.mu.Unlock()
 		if end {
 			return
 		}
-		for len(b) > 0 {
-			n, err := t.nc.Write(b[:min(len(b), streamBacklog)])
-			b = b[n:]
+		for o.bytes > 0 {
+			n, err := t.writeOnce(o.next(vec[:], streamBacklog))
+			clear(vec[:]) // what is returned must not be kept in memory from here
+			lent := o.lent
+			o.sent(n)
 			t.mu.Lock()
-			t.mu.pending -= n
-			t.account(t.mu.pending)
-			t.wasSent()
+			if !t.mu.broken {
+				t.mu.pending -= n
+				t.mu.lent -= lent - o.lent
+				t.account()
+				t.wasSent()
+			}
 			if err != nil {
 				t.giveUp()
 			}
-			stop := t.mu.broken
+			stop, room := t.mu.broken, t.mu.pending <= streamBacklog
 			t.mu.Unlock()
-			t.knock(nil)
+			if stop || room {
+				t.knock(nil)
+			}
 			if stop {
 				return
 			}
@@ -241,10 +264,27 @@ func (t *stream) write() {
 	}
 }
 
+// writeOnce writes what is in vec, which is used up.
+func (t *stream) writeOnce(vec net.Buffers) (int, error) {
+	if len(vec) == 1 {
+		return t.nc.Write(vec[0])
+	}
+	n, err := vec.WriteTo(t.nc)
+	return int(n), err
+}
+
+// abandon throws away what is unsent; mu is held. What the writer holds counts no more either: the session is not in the registry for
+// much longer, and what nobody there has must not make others go (clientmemory.go).
+func (t *stream) abandon() {
+	t.mu.broken = true
+	t.mu.unsent.drop()
+	t.mu.pending, t.mu.lent = 0, 0
+	t.account()
+}
+
 // giveUp ends the connection without regard to what is unsent. mu is held.
 func (t *stream) giveUp() {
-	t.mu.broken = true
-	t.mu.unsent = nil
+	t.abandon()
 	t.mu.cond.Broadcast()
 	_ = t.nc.SetDeadline(time.Unix(1, 0)) // wakes reader and writer
 }

@@ -16,6 +16,14 @@ const loopsServe = true
 // writeSocket writes to a socket that does not block. The error is a syscall.Errno.
 func writeSocket(fd int, b []byte) (int, error) { return unix.Write(fd, b) }
 
+// writeSocketParts is writeSocket for several slices.
+func writeSocketParts(fd int, parts [][]byte) (int, error) {
+	if len(parts) == 1 {
+		return unix.Write(fd, parts[0])
+	}
+	return writeParts(fd, parts)
+}
+
 // duplicate makes another descriptor for a socket.
 func duplicate(fd int) (*os.File, error) {
 	other, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)

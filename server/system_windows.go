@@ -14,6 +14,9 @@ const loopsServe = false
 // writeSocket is not called, because no loop has a session.
 func writeSocket(int, []byte) (int, error) { return 0, windows.WSAEOPNOTSUPP }
 
+// writeSocketParts is not called either.
+func writeSocketParts(int, [][]byte) (int, error) { return 0, windows.WSAEOPNOTSUPP }
+
 // duplicate is not called either.
 func duplicate(int) (*os.File, error) { return nil, windows.WSAEOPNOTSUPP }
 
