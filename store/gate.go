@@ -22,8 +22,11 @@ func (g *Gate) Leave() { g.mu.RUnlock() }
 
 type gates struct {
 	one sync.Mutex // the right to close gates
-	mu  sync.Mutex // guards all
+	mu  sync.Mutex // guards what follows
 	all []*Gate
+	// closing tells that an exclusive operation has begun to close gates; late are those made since then, closed from the start.
+	closing bool
+	late    []*Gate
 
 	// Those who do not want to wait for an exclusive operation that takes too long (EnterUnlessBusy) wait here.
 	door struct {
@@ -34,18 +37,23 @@ type gates struct {
 	}
 }
 
-// NewGate returns a gate that exclusive operations respect for as long as the store lives.
+// NewGate returns a gate that exclusive operations respect for as long as the store lives. While one runs, it is closed as
+// all others are.
 func (s *Store) NewGate() *Gate {
 	g := &Gate{}
-	s.gates.mu.Lock()
-	s.gates.all = append(s.gates.all, g)
-	s.gates.mu.Unlock()
+	gs := &s.gates
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	gs.all = append(gs.all, g)
+	if gs.closing {
+		g.mu.Lock()
+		gs.late = append(gs.late, g)
+	}
 	return g
 }
 
 // Exclusive runs f while nobody else is between Enter and Leave of any gate. The caller holds own (or nil); it is given
-// back meanwhile and entered again before Exclusive returns. A gate made while f runs may be entered: its holder finds
-// all shards locked.
+// back meanwhile and entered again before Exclusive returns.
 func (s *Store) Exclusive(own *Gate, f func()) {
 	if own != nil {
 		own.Leave()
@@ -55,12 +63,17 @@ func (s *Store) Exclusive(own *Gate, f func()) {
 	defer s.gates.one.Unlock()
 	s.gates.mu.Lock()
 	all := slices.Clone(s.gates.all)
+	s.gates.closing = true
 	s.gates.mu.Unlock()
 	s.gates.setClosed(true)
 	for _, g := range all {
 		g.mu.Lock()
 	}
 	defer func() {
+		s.gates.mu.Lock()
+		all = append(all, s.gates.late...)
+		s.gates.closing, s.gates.late = false, nil
+		s.gates.mu.Unlock()
 		for _, g := range all {
 			g.mu.Unlock()
 		}

@@ -62,3 +62,23 @@ func TestExclusiveIsAlone(t *testing.T) {
 		t.Errorf("%d exclusive operations counted, want 400", n)
 	}
 }
+
+// A gate that is made while an exclusive operation runs is closed until it is over.
+func TestGateMadeMeanwhile(t *testing.T) {
+	s := New(Options{})
+	defer s.Close()
+	entered := make(chan struct{})
+	s.Exclusive(nil, func() {
+		g := s.NewGate()
+		if g.mu.TryRLock() {
+			t.Error("the gate is open")
+		}
+		go func() {
+			g.Enter()
+			defer g.Leave()
+			close(entered)
+		}()
+	})
+	<-entered
+	s.Exclusive(nil, func() {}) // it is one of all gates now
+}
