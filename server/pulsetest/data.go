@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -81,7 +82,7 @@ func valueOf(x any) (Value, error) {
 			return 0
 		})
 		for _, m := range members {
-			v.Items = append(v.Items, m, strconv.FormatFloat(x[m], 'g', -1, 64))
+			v.Items = append(v.Items, m, writeScore(x[m]))
 		}
 		return v, nil
 	}
@@ -112,30 +113,32 @@ func (s *Server) Equal(want map[string]any) {
 	got := s.Snapshot()
 	for k, v := range got {
 		v.Deadline = w[k].Deadline
-		got[k] = plainScores(v)
+		got[k] = v
 		if k.DB != 0 {
 			delete(got, k)
 		}
-	}
-	for k, v := range w {
-		w[k] = plainScores(v)
 	}
 	if d := Diff(w, got); d != "" {
 		s.t.Errorf("pulsetest: the data are not as wanted:\n%s", d)
 	}
 }
 
-// plainScores writes the scores of a sorted set in one way.
-func plainScores(v Value) Value {
-	if v.Type == "zset" {
-		v.Items = slices.Clone(v.Items)
-		for i := 1; i < len(v.Items); i += 2 {
-			if f, err := strconv.ParseFloat(v.Items[i], 64); err == nil {
-				v.Items[i] = strconv.FormatFloat(f, 'g', -1, 64)
-			}
-		}
+// plainScore writes a score, as a server has written it, as writeScore does.
+func plainScore(s string) string {
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		return writeScore(f)
 	}
-	return v
+	return s
+}
+
+func writeScore(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
 // Load runs commands, one in a line, written as for redis-cli: words, with quotes where needed. Empty lines, and lines that begin with #, are

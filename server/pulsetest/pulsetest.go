@@ -275,14 +275,21 @@ func (s *Server) command(args ...string) (server.Reply, error) {
 	defer s.own.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if s.own.conn == nil {
-		c, end, err := s.conn(ctx)
-		if err != nil {
-			return server.Reply{}, err
+	for again := s.own.conn != nil; ; again = false {
+		if s.own.conn == nil {
+			c, end, err := s.conn(ctx)
+			if err != nil {
+				return server.Reply{}, err
+			}
+			s.own.conn, s.own.end = c, end
 		}
-		s.own.conn, s.own.end = c, end
+		r, err := s.own.conn.Do(ctx, args...)
+		if err != server.ErrConnClosed || !again {
+			return r, err
+		}
+		s.own.end() // it has been idle for too long, or was killed
+		s.own.conn = nil
 	}
-	return s.own.conn.Do(ctx, args...)
 }
 
 // Must runs a command on a connection of the Server's own, which Faults do not concern, and returns its reply. An error ends the test.

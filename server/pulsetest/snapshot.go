@@ -312,6 +312,10 @@ func read(do ask, key string) (v Value, err error) {
 		slices.Sort(v.Items)
 	case "hash":
 		v.Items = sortPairs(v.Items)
+	case "zset": // servers write scores in several ways
+		for i := 1; i < len(v.Items); i += 2 {
+			v.Items[i] = plainScore(v.Items[i])
+		}
 	}
 	return v, nil
 }
