@@ -24,9 +24,8 @@ type gates struct {
 	one sync.Mutex // the right to close gates
 	mu  sync.Mutex // guards what follows
 	all []*Gate
-	// closing tells that an exclusive operation has begun to close gates; late are those made since then, closed from the start.
-	closing bool
-	late    []*Gate
+	// shut tells that all are locked, or being locked, by the operation that runs alone: those that are made meanwhile, too.
+	shut bool
 
 	// Those who do not want to wait for an exclusive operation that takes too long (EnterUnlessBusy) wait here.
 	door struct {
@@ -37,17 +36,14 @@ type gates struct {
 	}
 }
 
-// NewGate returns a gate that exclusive operations respect for as long as the store lives. While one runs, it is closed as
-// all others are.
+// NewGate returns a gate that exclusive operations respect for as long as the store lives, one that runs now included.
 func (s *Store) NewGate() *Gate {
 	g := &Gate{}
-	gs := &s.gates
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	gs.all = append(gs.all, g)
-	if gs.closing {
-		g.mu.Lock()
-		gs.late = append(gs.late, g)
+	s.gates.mu.Lock()
+	defer s.gates.mu.Unlock()
+	s.gates.all = append(s.gates.all, g)
+	if s.gates.shut {
+		g.mu.Lock() // Exclusive unlocks it
 	}
 	return g
 }
@@ -62,8 +58,8 @@ func (s *Store) Exclusive(own *Gate, f func()) {
 	s.gates.one.Lock()
 	defer s.gates.one.Unlock()
 	s.gates.mu.Lock()
+	s.gates.shut = true
 	all := slices.Clone(s.gates.all)
-	s.gates.closing = true
 	s.gates.mu.Unlock()
 	s.gates.setClosed(true)
 	for _, g := range all {
@@ -71,12 +67,11 @@ func (s *Store) Exclusive(own *Gate, f func()) {
 	}
 	defer func() {
 		s.gates.mu.Lock()
-		all = append(all, s.gates.late...)
-		s.gates.closing, s.gates.late = false, nil
-		s.gates.mu.Unlock()
-		for _, g := range all {
+		s.gates.shut = false
+		for _, g := range s.gates.all {
 			g.mu.Unlock()
 		}
+		s.gates.mu.Unlock()
 		s.gates.setClosed(false)
 	}()
 	f()
