@@ -14,6 +14,7 @@ import (
 	"github.com/streampulse/pulse/internal/resp"
 	pulse "github.com/streampulse/pulse/server"
 	"github.com/streampulse/pulse/server/config"
+	"github.com/streampulse/pulse/server/pulsetest/miniredis/server"
 )
 
 // engine is the Pulse that has the data.
@@ -318,6 +319,11 @@ func (b backend) Knows(cmd string) (known, readOnly bool) {
 	})
 	readOnly, known = flags.readOnly[cmd]
 	return known, readOnly
+}
+
+// Commands implements server.Backend.
+func (b backend) Commands() map[string]server.Cmd {
+	return map[string]server.Cmd{"CLUSTER": b.m.cluster}
 }
 
 // Adapt implements server.Backend. WAIT does not wait: there are no replicas.

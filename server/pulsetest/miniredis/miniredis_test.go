@@ -692,3 +692,29 @@ func TestManyAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestCluster(t *testing.T) {
+	m := miniredis.RunT(t)
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{m.Addr()}})
+	defer c.Close()
+	want(t, "SET", c.Set(t.Context(), "k", "v", 0).Err(), nil)
+	m.CheckGet(t, "k", "v")
+	one := client(t, m)
+	for key, slot := range map[string]int64{"foo": 12182, "{foo}.bar": 12182, "123456789": 0x31c3, "{}x": 10595, "": 0} {
+		if got := do(t, one, "CLUSTER", "KEYSLOT", key); got != slot {
+			t.Errorf("the slot of %q is %v, want %d", key, got, slot)
+		}
+	}
+	for args, part := range map[string]string{
+		"CLUSTER NODES": m.Addr(), "CLUSTER SHARDS": "role:master", "CLUSTER MYID": "", "CLUSTER INFO": "cluster support disabled",
+		"CLUSTER": "wrong number", "CLUSTER KEYSLOT": "wrong number",
+	} {
+		var list []any
+		for _, a := range strings.Fields(args) {
+			list = append(list, a)
+		}
+		if got := fmt.Sprint(do(t, one, list...)); !strings.Contains(got, part) {
+			t.Errorf("%s: %s", args, got)
+		}
+	}
+}

@@ -88,6 +88,12 @@ func (s *Subscriber) Close() {
 	s.m.subs.Lock()
 	delete(s.m.subs.all, s)
 	s.m.subs.Unlock()
+	s.mu.Lock()
+	if s.sub != nil { // so that nobody counts it any more, once Close has returned
+		_ = s.sub.Unsubscribe(context.Background())
+		_ = s.sub.PUnsubscribe(context.Background())
+	}
+	s.mu.Unlock()
 	s.detach()
 	s.mu.Lock()
 	defer s.mu.Unlock()

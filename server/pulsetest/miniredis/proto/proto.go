@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,7 +214,7 @@ func ReadStrings(b string) ([]string, error) {
 }
 
 // Parse returns the reply that b is: a string for a string or a status, an int, a float64, a bool, nil, an error, a []any for an array,
-// set or push, and a map[string]any for a map.
+// set or push, and a map[any]any for a map.
 func Parse(b string) (interface{}, error) {
 	v, err := decode(b)
 	if err != nil {
@@ -235,9 +236,13 @@ func value(v resp.Value) any {
 	case v.Type == ',':
 		return v.Float
 	case v.Type == '%':
-		m := make(map[string]any, len(v.Elems)/2)
+		m := make(map[any]any, len(v.Elems)/2)
 		for pair := range slices.Chunk(v.Elems, 2) {
-			m[fmt.Sprint(value(pair[0]))] = value(pair[1])
+			k := value(pair[0])
+			if t := reflect.TypeOf(k); t != nil && !t.Comparable() {
+				k = fmt.Sprint(k) // Go has no such keys
+			}
+			m[k] = value(pair[1])
 		}
 		return m
 	case v.Type == '*' || v.Type == '~' || v.Type == '>':

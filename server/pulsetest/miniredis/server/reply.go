@@ -3,7 +3,9 @@ package server
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/streampulse/pulse/internal/resp"
 )
@@ -15,14 +17,17 @@ var ErrProtocol = errors.New("invalid request")
 type Simple string
 
 // ParseReply reads one reply. A status is a Simple, a string a string, an integer an int, a number a float64, a missing value nil,
-// an array, set or push a []any, a map a map[any]any, and an error an error.
+// an array, set or push a []any, and a map a map[any]any. An error reply is returned as the error; the end of the input, also in the
+// middle of a reply, is io.EOF.
 func ParseReply(rd *bufio.Reader) (any, error) {
 	v, err := resp.Decode(rd)
 	switch {
+	case err == nil && v.Type == '-':
+		return nil, errors.New(string(v.Str))
 	case err == nil:
 		return value(v), nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, err
+		return nil, io.EOF
 	}
 	return nil, ErrProtocol
 }
@@ -45,9 +50,8 @@ func value(v resp.Value) any {
 		m := make(map[any]any, len(v.Elems)/2)
 		for i := 0; i+1 < len(v.Elems); i += 2 {
 			k := value(v.Elems[i])
-			switch k.(type) {
-			case []any, map[any]any: // no key of a map in Go
-				k = string(v.Elems[i].Str)
+			if t := reflect.TypeOf(k); t != nil && !t.Comparable() {
+				k = fmt.Sprint(k) // Go has no such keys
 			}
 			m[k] = value(v.Elems[i+1])
 		}

@@ -51,6 +51,8 @@ type Backend interface {
 	Serve(c net.Conn)
 	// Do runs one command, on behalf of no connection, and returns the bytes of its reply.
 	Do(resp3 bool, args []string) []byte
+	// Commands are those that it has handlers for, by name. They may not be registered.
+	Commands() map[string]Cmd
 	// Adapt returns the command to run in place of the one that came, or nil.
 	Adapt(cmd string, args []string) []string
 	// Knows reports whether there is a command of that name (in upper case), and whether it only reads.
@@ -110,6 +112,11 @@ func Behind(b Backend) *Server {
 	s := &Server{backend: b}
 	s.mu.commands = map[string]*cmdMeta{}
 	s.mu.clients = map[*client]struct{}{}
+	if b != nil {
+		for name, f := range b.Commands() {
+			s.mu.commands[name] = &cmdMeta{run: f}
+		}
+	}
 	return s
 }
 
