@@ -12,9 +12,9 @@ import (
 //
 // What moves what: time that passes by itself, and Advance, move wall and monotonic time alike. Set moves both if it goes
 // forward; if it goes back, wall time alone: time-outs that are under way keep what is left of them, and moments named by
-// a date are further off. FreezeWall stops the one and lets the other run.
+// a date are further off.
 //
-// Timers: while monotonic time runs, each is called on a goroutine of its own, as those of Real are. While it stands they
+// Timers: while time runs, each is called on a goroutine of its own, as those of Real are. While it stands they
 // are called by whoever moves it, one at a time, ordered by deadline and then by creation, with the clock at their
 // deadline; one that is due when it is made is called at once, on a goroutine of its own. Time stands while it is moved,
 // also for a clock that runs.
@@ -31,7 +31,7 @@ type Movable struct {
 		sync.Mutex
 		now    reading
 		timers timers
-		alarm  *time.Timer // for the first timer, while monotonic time runs; nil until there is one
+		alarm  *time.Timer // for the first timer, while time runs; nil until there is one
 		calls  int         // timers being called on goroutines of their own
 		quiet  *sync.Cond  // calls has become 0
 		moving bool        // timers that are due wait for the move under way
@@ -41,10 +41,11 @@ type Movable struct {
 
 // reading is how the time is told. It never changes.
 type reading struct {
-	wallStands, monoStands bool
-	// Where it stands, or what is to be added to real time.
-	wall    time.Time
-	mono    time.Duration
+	stands bool
+	// Where it stands.
+	wall time.Time
+	mono time.Duration
+	// Or what is to be added to real time.
 	wallUs  int64 // microseconds
 	monoOff time.Duration
 }
@@ -78,14 +79,14 @@ func (c *Movable) publish(r reading) {
 }
 
 func (r *reading) us() int64 {
-	if r.wallStands {
+	if r.stands {
 		return r.wall.UnixMicro()
 	}
 	return Real.NowUs() + r.wallUs
 }
 
 func (r *reading) elapsed() time.Duration {
-	if r.monoStands {
+	if r.stands {
 		return r.mono
 	}
 	return Real.Mono() + r.monoOff
@@ -130,17 +131,17 @@ func (c *Movable) Mono() time.Duration {
 func (c *Movable) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.now.wallStands {
+	if c.mu.now.stands {
 		return c.mu.now.wall
 	}
 	return time.UnixMicro(c.mu.now.us())
 }
 
-// Frozen reports whether monotonic time stands.
+// Frozen reports whether the time stands.
 func (c *Movable) Frozen() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.now.monoStands
+	return c.mu.now.stands
 }
 
 // AfterFunc implements Clock.
@@ -153,7 +154,7 @@ func (c *Movable) AfterFunc(d time.Duration, f func()) Timer {
 	t := c.mu.timers.add(&c.mu.Mutex, after(c.mu.now.elapsed(), max(d, 0)), f)
 	switch {
 	case c.mu.moving:
-	case !c.mu.now.monoStands:
+	case !c.mu.now.stands:
 		if t.index == 0 {
 			c.arm()
 		}
@@ -163,7 +164,7 @@ func (c *Movable) AfterFunc(d time.Duration, f func()) Timer {
 	return t
 }
 
-// arm sets the alarm to the first timer. Monotonic time runs, and mu is held.
+// arm sets the alarm to the first timer. Time runs, and mu is held.
 func (c *Movable) arm() {
 	due, ok := c.mu.timers.next()
 	if !ok {
@@ -181,7 +182,7 @@ func (c *Movable) arm() {
 func (c *Movable) ring() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.moving || c.mu.now.monoStands {
+	if c.mu.moving || c.mu.now.stands {
 		return
 	}
 	c.callDue()
@@ -208,16 +209,12 @@ func (c *Movable) called() {
 	}
 }
 
-// Freeze makes all time stand still. Timers that were being called have returned, and what they led to has happened, when
+// Freeze makes the time stand still. Timers that were being called have returned, and what they led to has happened, when
 // it returns.
-func (c *Movable) Freeze() { c.move(func() { c.stand(true, true) }) }
+func (c *Movable) Freeze() { c.move(func() { c.stand(true) }) }
 
-// FreezeWall makes wall time stand still, but not monotonic time: what was set to happen after a while happens, and what
-// was set to happen at a time of day waits for Advance or Set.
-func (c *Movable) FreezeWall() { c.move(func() { c.stand(true, false) }) }
-
-// Run lets time go on from where it stands.
-func (c *Movable) Run() { c.move(func() { c.stand(false, false) }) }
+// Run lets the time go on from where it stands.
+func (c *Movable) Run() { c.move(func() { c.stand(false) }) }
 
 // Advance moves wall and monotonic time forward by d. It panics if d is negative.
 func (c *Movable) Advance(d time.Duration) {
@@ -259,7 +256,7 @@ func (c *Movable) move(f func()) {
 	c.rest(true)
 }
 
-// moved is move with all time standing still, whatever the state is, before and after f, which may let go of mu. At the end
+// moved is move with the time standing still, whatever the state is, before and after f, which may let go of mu. At the end
 // what has become due meanwhile is called as well.
 func (c *Movable) moved(f func()) {
 	c.turn.Lock()
@@ -270,7 +267,7 @@ func (c *Movable) moved(f func()) {
 		c.mu.quiet.Wait()
 	}
 	c.mu.moving = true
-	c.stand(true, true)
+	c.stand(true)
 	f()
 	for {
 		c.mu.Unlock()
@@ -282,30 +279,24 @@ func (c *Movable) moved(f func()) {
 		c.pass(0)
 	}
 	c.mu.moving = false
-	c.stand(was.wallStands, was.monoStands)
+	c.stand(was.stands)
 	c.mu.Unlock()
 }
 
-// stand says which kinds of time stand still from now on. The time shown does not jump. mu is held.
-func (c *Movable) stand(wall, mono bool) {
+// stand says whether the time stands still from now on. What the clock shows does not jump. mu is held.
+func (c *Movable) stand(still bool) {
 	// From here on nobody reads a clock that runs; then its time is taken.
 	c.now.Store(nil)
 	r := c.mu.now
 	switch {
-	case wall && !r.wallStands:
-		r.wall = time.UnixMicro(r.us())
-	case !wall && r.wallStands:
-		r.wallUs = r.wall.UnixMicro() - Real.NowUs()
+	case still && !r.stands:
+		r.wall, r.mono = time.UnixMicro(r.us()), r.elapsed()
+	case !still && r.stands:
+		r.wallUs, r.monoOff = r.wall.UnixMicro()-Real.NowUs(), r.mono-Real.Mono()
 	}
-	switch {
-	case mono && !r.monoStands:
-		r.mono = r.elapsed()
-	case !mono && r.monoStands:
-		r.monoOff = r.mono - Real.Mono()
-	}
-	r.wallStands, r.monoStands = wall, mono
+	r.stands = still
 	c.publish(r)
-	if !mono {
+	if !still {
 		c.arm()
 	}
 }

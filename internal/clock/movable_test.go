@@ -86,28 +86,6 @@ func TestMovableMoves(t *testing.T) {
 	}
 }
 
-func TestMovableFreezeWall(t *testing.T) {
-	c := NewMovable()
-	c.FreezeWall()
-	c.Set(start)
-	done := make(chan struct{})
-	c.AfterFunc(time.Millisecond, func() { close(done) })
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second):
-		t.Fatal("monotonic time stands")
-	}
-	if !c.Now().Equal(start) {
-		t.Errorf("wall time has moved to %v", c.Now())
-	}
-	called := false
-	c.AfterFunc(time.Minute, func() { called = true })
-	c.Advance(time.Hour)
-	if !c.Now().Equal(start.Add(time.Hour)) || !called || c.Frozen() {
-		t.Errorf("after Advance: %v, timer called: %v", c.Now(), called)
-	}
-}
-
 func TestMovableCallsInOrderAndRests(t *testing.T) {
 	c := NewMovable()
 	c.Freeze()
@@ -242,7 +220,7 @@ func TestMovableMonotonic(t *testing.T) {
 		case 1:
 			c.Run()
 		case 2:
-			c.FreezeWall()
+			c.Advance(0)
 		case 3:
 			c.Advance(time.Microsecond)
 		case 4:

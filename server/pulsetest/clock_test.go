@@ -344,3 +344,68 @@ func TestMovedWhileItRuns(t *testing.T) {
 	want(t, s, "SET k v PX 20", "OK")
 	until(t, "expiry in real time", func() bool { n, _ := s.Must("DBSIZE").Int(); return n == 0 })
 }
+
+// A script that does not end does not keep the clock from being moved, unless something falls due.
+func TestMovedDuringScript(t *testing.T) {
+	t.Parallel()
+	s := frozen(t, pulsetest.Config("busy-reply-threshold", "1"))
+	done := make(chan error, 1)
+	c := connect(t, s)
+	go func() { done <- c.Eval(t.Context(), "while true do end", nil).Err() }()
+	until(t, "a busy server", func() bool {
+		_, err := s.Do(t.Context(), "GET", "k")
+		return err != nil && strings.HasPrefix(err.Error(), "BUSY")
+	})
+	began := time.Now()
+	s.Clock.Advance(time.Hour)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	want(t, s, "SCRIPT KILL", "OK")
+	if err := <-done; err == nil {
+		t.Error("the script has ended by itself")
+	}
+}
+
+func BenchmarkStart(b *testing.B) {
+	for name, opts := range map[string][]pulsetest.Option{"port": nil, "memory": {pulsetest.InMemory()}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				s := pulsetest.Start(b, opts...)
+				b.StopTimer()
+				if err := s.Close(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+func BenchmarkAdvance(b *testing.B) {
+	for name, opts := range map[string][]pulsetest.Option{"port": {pulsetest.Frozen(at)}, "memory": {pulsetest.Frozen(at), pulsetest.InMemory()}} {
+		for _, due := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/due=%v", name, due), func(b *testing.B) {
+				s := pulsetest.Start(b, append(opts, pulsetest.Config("notify-keyspace-events", "Ex"))...)
+				var c *redis.Client
+				if name == "port" {
+					c = redis.NewClient(&redis.Options{Addr: s.Addr()})
+				} else {
+					c = redis.NewClient(&redis.Options{Dialer: s.DialContext})
+				}
+				defer c.Close()
+				sub := c.Subscribe(b.Context(), "__keyevent@0__:expired")
+				defer sub.Close()
+				if _, err := sub.Receive(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				for b.Loop() {
+					if due {
+						s.Must("SET", "k", "v", "PX", "1")
+					}
+					s.Clock.Advance(time.Millisecond)
+				}
+			})
+		}
+	}
+}
