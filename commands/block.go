@@ -42,6 +42,7 @@ const (
 	endTimeout
 	endUnblocked // CLIENT UNBLOCK ERROR
 	endGone      // the connection is closed
+	endAwaited   // what Wait.Await waits for has happened
 )
 
 // waitsFor is the type of value that commands of a group wait for. They sleep on while the key holds another one, or
@@ -67,6 +68,9 @@ func (t *Table) enqueue(c *Conn, k *Call) {
 	c.blocked = b
 	if ms := b.wait.Timeout; ms > 0 && ms <= maxWait {
 		b.timer = c.Env.Clock().AfterFunc(time.Duration(ms)*time.Millisecond, b.timeOut)
+	}
+	if b.wait.Await != nil {
+		b.wait.Await(func() { b.expire(endAwaited) }, func() bool { return b.end.Load() != endNot })
 	}
 }
 
@@ -209,8 +213,11 @@ func (b *blockedCall) revoke(how int32) (claimed bool) {
 }
 
 // timeOut runs on a goroutine of the clock.
-func (b *blockedCall) timeOut() {
-	if !b.revoke(endTimeout) {
+func (b *blockedCall) timeOut() { b.expire(endTimeout) }
+
+// expire ends the wait in the one way or the other.
+func (b *blockedCall) expire(how int32) {
+	if !b.revoke(how) {
 		return
 	}
 	t := b.table
@@ -244,7 +251,7 @@ func (b *blockedCall) deliverEnd(tx *store.Tx) {
 		b.stopTimer()
 	}
 	switch end {
-	case endTimeout:
+	case endTimeout, endAwaited:
 		b.conn.Env.Deliver(tx, b.conn, encode(b.proto, b.wait.OnTimeout))
 	case endUnblocked:
 		b.failed = ErrUnblocked
@@ -269,6 +276,7 @@ func (c *Conn) Unblocked() {
 		return
 	}
 	c.blocked = nil
+	c.Wrote = true // maybe
 	if b.failed != nil {
 		c.Meter.ErrorReply(b.failed.Error())
 	}

@@ -38,6 +38,9 @@ type Wait struct {
 	Timeout int64
 	// Args are what the command is run with after the wait; nil: what it came with.
 	Args [][]byte
+	// Await, if it is not nil, has end called when the wait is over though its time is not; over tells whether it is
+	// known to be.
+	Await func(end func(), over func() bool)
 	// OnTimeout writes the reply when the time is over, and inside transactions at once.
 	OnTimeout func(w *resp.Writer)
 }

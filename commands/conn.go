@@ -58,6 +58,9 @@ type Conn struct {
 	// Tied is set by requests whose replies may tell of data. The session clears it.
 	Tied bool
 
+	// Wrote is set by commands that have changed data. The session clears it.
+	Wrote bool
+
 	crowded bool // see Crowded
 
 	// Monitor tells that the client looks on while others' commands run.

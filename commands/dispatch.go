@@ -145,6 +145,9 @@ func (k *Call) perform(mark int) error {
 	err := k.Spec.Run(k)
 	if k.Tx.Changes() != changes {
 		k.feed()
+		if k.Conn != nil {
+			k.Conn.Wrote = true
+		}
 	}
 	if k.Conn != nil && k.Conn.Tracking.reads && k.Spec.Flags&(ReadOnly|OwnLocks) == ReadOnly {
 		k.trackRead()

@@ -31,6 +31,8 @@ const (
 	ErrNotInteger       = Error("ERR value is not an integer or out of range")
 	ErrNotFloat         = Error("ERR value is not a valid float")
 	ErrOutOfRange       = Error("ERR value is out of range")
+	ErrRangeLocal       = Error("ERR value is out of range, value must between 0 and 1")
+	ErrWaitLog          = Error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
 	ErrMustBePositive   = Error("ERR value is out of range, must be positive")
 	ErrNoSuchKey        = Error("ERR no such key")
 	ErrSameObject       = Error("ERR source and destination objects are the same")

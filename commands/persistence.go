@@ -27,6 +27,8 @@ type Persistence interface {
 	LastSave() int64
 	// WriteRefused returns why nothing may be written: what is acknowledged could not be kept. nil if it may.
 	WriteRefused() error
+	// DiskMark is behind everything that c has written so far.
+	DiskMark(c *Conn) DiskMark
 	// Loading reports whether the data are being read from files.
 	Loading() bool
 	// Reload writes all data into files and reads them back (DEBUG RELOAD, DEBUG LOADAOF).

@@ -176,6 +176,7 @@ func (p *files) wakeHeld() {
 	loops, sessions := h.loops, h.sessions
 	h.loops, h.sessions = nil, nil
 	h.Unlock()
+	p.wakeMarks()
 	for _, l := range loops {
 		l.post(l.durable)
 	}

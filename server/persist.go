@@ -62,6 +62,7 @@ type files struct {
 		loops    []*loop
 		sessions []*session // of no loop
 	}
+	marks markWaiters
 }
 
 // movedTo is a directory that CONFIG SET dir has named.

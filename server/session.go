@@ -39,6 +39,8 @@ type session struct {
 	kept keptReplies // replies that wait for the disk (durable.go)
 	last bool        // to be closed when they are sent
 
+	wrote placeInLog // behind what it has written before the input being handled (diskmark.go)
+
 	waiting   bool        // a command waits for its keys
 	slow      bool        // it kept its loop busy for too long
 	hold      bool        // too much output waits: no input is worked on
@@ -171,6 +173,9 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 	s.srv.leave(l, s.busy)
 	if cap(out) <= keepOut {
 		l.out = out
+	}
+	if c.Wrote {
+		s.noteWritten()
 	}
 	if log := s.srv.files.log.Load(); log != nil || len(s.kept.marks) > 0 {
 		out = s.afterDisk(log, out, &l.refs)

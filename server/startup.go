@@ -350,6 +350,8 @@ func (p *files) writeLog(keep bool) {
 			err = r.Commit()
 		}
 		switch {
+		case err == nil && keep:
+			p.wakeHeld()
 		case err == nil && !keep:
 			err = l.Close()
 		case err != nil:

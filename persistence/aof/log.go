@@ -291,6 +291,9 @@ func (l *Log) Synced() int64 {
 	return l.synced.Load()
 }
 
+// Counts reports whether a start would load this log: its base is complete.
+func (l *Log) Counts() bool { return l.on.Load() }
+
 // Flush is called before an answer is sent. With always it has another goroutine sync, which calls Durable (see also
 // Commit); otherwise it gives what was appended to the system, if the disk takes it.
 func (l *Log) Flush() {

@@ -17,7 +17,13 @@ func (l *Log) run() {
 	g := group{l: l, late: time.NewTimer(time.Hour)}
 	defer g.late.Stop()
 	lastSync, quiet := l.o.Clock.Mono(), l.appended.Load()
+	told := l.synced.Load()
 	for {
+		if n := l.synced.Load(); n != told {
+			if told = n; l.o.Durable != nil {
+				l.o.Durable()
+			}
+		}
 		select {
 		case <-l.stop:
 			return
