@@ -30,6 +30,12 @@ func (s *session) crashed() {
 		s.report(debug.Stack())
 	}
 	if f := s.srv.crash.end; f != nil {
+		defer func() {
+			// What the program's own function does wrong must not hide why it was called.
+			if p := recover(); p != nil {
+				s.srv.log.Warningf("Options.Crash has panicked: %v", p)
+			}
+		}()
 		f()
 	}
 }

@@ -266,8 +266,9 @@ func (c *Conn) step() {
 			c.dead = s.gone
 		}
 		var out []byte
-		if out, more = s.handle(l, nil); len(out) > 0 {
-			c.take(l.refs.Flatten(out))
+		out, more = s.handle(l, nil)
+		if own := l.refs.Any(); own || len(out) > 0 {
+			c.take(l.refs.Flatten(out), own)
 		}
 		if !s.away && s.conn.Closing {
 			c.end(l)
@@ -282,10 +283,10 @@ func (c *Conn) end(l *lane) {
 	c.dead = true
 }
 
-// take decodes replies.
-func (c *Conn) take(out []byte) {
+// take decodes replies. Of memory that is their own nothing is copied.
+func (c *Conn) take(out []byte, own bool) {
 	for len(out) > 0 {
-		r, rest, err := decodeReply(out)
+		r, rest, err := decodeReply(out, own)
 		out = rest
 		switch {
 		case r.kind == KindPush:

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/streampulse/pulse/internal/num"
 )
@@ -247,8 +248,8 @@ const maxReplyDepth = 1000
 var errReply = errors.New("server: malformed reply")
 
 // decodeReply takes the first reply from b, which the server has written, and returns the rest. The Reply has memory of its own: of a
-// scalar its text, of an aggregate one string for all texts in it.
-func decodeReply(b []byte) (Reply, []byte, error) {
+// scalar its text, of an aggregate one string for all texts in it. With own that is b itself, which nobody else has.
+func decodeReply(b []byte, own bool) (Reply, []byte, error) {
 	if len(b) == 0 {
 		return Reply{}, nil, errReply
 	}
@@ -257,23 +258,34 @@ func decodeReply(b []byte) (Reply, []byte, error) {
 		if bytes.HasPrefix(b, []byte("+OK\r\n")) {
 			return statusOK, b[5:], nil
 		}
-	case ':', '_', '#':
+	case '_':
+		if len(b) >= 3 {
+			return Reply{}, b[3:], nil
+		}
+	case ':':
+		if n, at := header(b); at > 0 {
+			return Reply{kind: KindInt, num: n}, b[at:], nil
+		}
 	case '$':
 		// A scalar: only its own bytes are copied.
 		n, at := header(b)
-		if n == -1 {
+		if n == -1 && at > 0 {
 			return Reply{}, b[at:], nil
 		}
-		if end := at + n; n >= 0 && end+2 <= len(b) {
+		if end := int64(at) + n; !own && n >= 0 && end+2 <= int64(len(b)) {
 			return Reply{kind: KindString, text: string(b[at:end])}, b[end+2:], nil
 		}
-		return Reply{}, nil, errReply
 	}
 	n := replySize(b)
 	if n < 0 {
 		return Reply{}, nil, errReply
 	}
-	d := replyDecoder{rest: string(b[:n])}
+	var d replyDecoder
+	if own {
+		d.rest = unsafe.String(&b[0], n)
+	} else {
+		d.rest = string(b[:n])
+	}
 	r := d.next(0)
 	if d.failed || d.rest != "" {
 		return Reply{}, nil, errReply
@@ -282,14 +294,14 @@ func decodeReply(b []byte) (Reply, []byte, error) {
 }
 
 // header reads the number behind the first byte of b, and returns where its line ends; at is 0 if there is none.
-func header[T []byte | string](b T) (n, at int) {
+func header[T []byte | string](b T) (n int64, at int) {
 	i, negative := 1, false
 	if i < len(b) && b[i] == '-' {
 		i, negative = i+1, true
 	}
 	first := i
 	for ; i < len(b) && b[i]-'0' <= 9 && i < first+18; i++ {
-		n = n*10 + int(b[i]-'0')
+		n = n*10 + int64(b[i]-'0')
 	}
 	if i == first || i+2 > len(b) || b[i] != '\r' {
 		return -2, 0
@@ -318,18 +330,18 @@ func replySize(b []byte) int {
 			switch {
 			case n < 0:
 			case rest[0] == '$' || rest[0] == '!' || rest[0] == '=':
-				if n > len(b)-at-2 {
+				if n > int64(len(b)-at-2) {
 					return -1
 				}
-				at += n + 2
-			case n > len(b):
+				at += int(n) + 2
+			case n > int64(len(b)):
 				return -1
 			case rest[0] == '%':
-				left += 2 * n
+				left += 2 * int(n)
 			case rest[0] == '|':
-				left += 2*n + 1
+				left += 2*int(n) + 1
 			default:
-				left += n
+				left += int(n)
 			}
 		default:
 			end := bytes.IndexByte(rest, '\n')
@@ -372,7 +384,10 @@ func (d *replyDecoder) next(depth int) Reply {
 		if n < 0 {
 			return Reply{}
 		}
-		return d.sized(mark, n, depth)
+		if n > int64(len(d.rest)) {
+			return d.fail() // each element takes three bytes at least
+		}
+		return d.sized(mark, int(n), depth)
 	}
 	line, rest, ok := strings.Cut(d.rest[1:], "\r\n")
 	if !ok {
@@ -393,6 +408,9 @@ func (d *replyDecoder) next(depth int) Reply {
 		}
 		return r
 	case ',':
+		if line == "-nan" {
+			line = "nan"
+		}
 		f, err := strconv.ParseFloat(line, 64)
 		if err != nil {
 			return d.fail()
@@ -436,7 +454,6 @@ func (d *replyDecoder) sized(mark byte, n, depth int) Reply {
 	if mark == '%' || mark == '|' {
 		n *= 2
 	}
-	// Each element takes three bytes at least.
 	if n > len(d.rest)/3 {
 		return d.fail()
 	}

@@ -24,6 +24,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -72,6 +73,8 @@ type Options struct {
 	Config *config.Config
 	// Log takes what an operator should read; nil drops it.
 	Log *log.Logger
+	// Slog takes it if Log is nil: notices as slog.LevelInfo, warnings as slog.LevelWarn.
+	Slog *slog.Logger
 	// Clock is the source of time; nil means the real one.
 	Clock clock.Clock
 	// Deadlines, if not nil, is the clock that keys and fields of hashes expire by, while Clock is what clients are told the time by: for
@@ -174,7 +177,11 @@ func Open(o Options) (*Server, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real
 	}
-	if o.Log == nil {
+	switch {
+	case o.Log != nil:
+	case o.Slog != nil:
+		o.Log = log.FromSlog(o.Slog, o.Clock)
+	default:
 		o.Log = discard()
 	}
 	s := &Server{

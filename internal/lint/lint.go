@@ -46,6 +46,7 @@ func Check(file string, src []byte) []Finding {
 		c.comments(tree)
 	}
 	c.imports(tree)
+	c.exits(tree)
 	return c.findings
 }
 

@@ -12,8 +12,10 @@
 package log
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -96,6 +98,7 @@ type Logger struct {
 	clock  clock.Clock
 	zone   *time.Location
 	pid    string
+	slog   *slog.Logger // takes the messages in place of out, if it is not nil
 
 	mu struct {
 		sync.Mutex
@@ -152,6 +155,34 @@ func New(o Options) (*Logger, error) {
 		l.mu.out = os.Stdout
 	}
 	return l, nil
+}
+
+// FromSlog returns a Logger that hands its messages to another one, which decides about levels and looks. Debug and verbose messages
+// have levels below slog.LevelInfo, notices that one, and warnings slog.LevelWarn. The time of a record is that of c, or the real one if c
+// is nil.
+func FromSlog(to *slog.Logger, c clock.Clock) *Logger {
+	if c == nil {
+		c = clock.Real
+	}
+	l := &Logger{clock: c, zone: time.Local, slog: to}
+	l.SetLevel(Debug)
+	l.SetRole(Starting)
+	l.mu.out = io.Discard
+	return l
+}
+
+var slogLevels = [...]slog.Level{Debug: slog.LevelDebug, Verbose: slog.LevelDebug + 2, Notice: slog.LevelInfo, Warning: slog.LevelWarn}
+
+// hand gives a message to slog.
+func (l *Logger) hand(level Level, format string, args []any) {
+	h, ctx := l.slog.Handler(), context.Background()
+	if !h.Enabled(ctx, slogLevels[level]) {
+		return
+	}
+	if len(args) > 0 {
+		format = fmt.Sprintf(format, args...)
+	}
+	_ = h.Handle(ctx, slog.NewRecord(time.UnixMilli(l.clock.NowMs()), slogLevels[level], format, 0))
 }
 
 func open(path string) (*os.File, error) {
@@ -223,6 +254,10 @@ func (l *Logger) Logf(level Level, format string, args ...any) { l.logf(level, f
 
 func (l *Logger) logf(level Level, format string, args []any) {
 	if level < Debug || !l.Enabled(level) {
+		return
+	}
+	if l.slog != nil {
+		l.hand(level, format, args)
 		return
 	}
 	message := format
