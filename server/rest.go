@@ -256,8 +256,16 @@ func (p *pause) setTimer(s *Server) {
 		p.mu.timer = nil
 	}
 	if p.mu.until != 0 && !s.stopping() {
-		p.mu.timer = s.clock.AfterFunc(clock.Wait(s.clock, p.mu.until-s.clock.NowMs()), func() { p.check(s) })
+		p.mu.timer = s.clock.AfterFunc(clock.Wait(s.clock, p.mu.until-s.clock.NowMs()), func() { p.ring(s) })
 	}
+}
+
+// ring is called when the pause should be over. It is not if the clock was set back meanwhile.
+func (p *pause) ring(s *Server) {
+	p.check(s)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.setTimer(s)
 }
 
 // close forgets the end of the pause. The server is ending.

@@ -38,6 +38,6 @@ func (c *Clock) Now() time.Time { return c.c.Now() }
 func (c *Clock) Advance(d time.Duration) { c.c.Advance(d) }
 
 // Set moves the time to t. If that is later than Now it does what Advance does. If it is earlier, dates are changed alone, as if somebody
-// had set the clock of the machine back: deadlines of keys are further off, while time-outs and pauses that have begun take as long
-// as they would have taken. It panics if t is before 1970.
+// had set the clock of the machine back: deadlines of keys and the end of a CLIENT PAUSE are further off, while time-outs take as long as
+// they would have taken. It panics if t is before 1970.
 func (c *Clock) Set(t time.Time) { c.c.Set(t) }

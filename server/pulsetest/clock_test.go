@@ -247,6 +247,9 @@ func TestPause(t *testing.T) {
 	until(t, "a client that waits", func() bool { return strings.Contains(s.Must("CLIENT", "LIST").Text(), "cmd=set") })
 	s.Clock.Advance(4999 * time.Millisecond)
 	want(t, s, "EXISTS k", "0")
+	s.Clock.Set(at.Add(3 * time.Second)) // back
+	s.Clock.Advance(1999 * time.Millisecond)
+	want(t, s, "EXISTS k", "0")
 	s.Clock.Advance(time.Millisecond)
 	want(t, s, "EXISTS k", "1")
 	if got := receive(t, done); got != "set k v: OK" {
