@@ -13,8 +13,9 @@ import (
 // sessions and tasks for loops. So the server is at rest when every session and every loop has come past a mark that was
 // left after the last of them, and nobody has left anything meanwhile.
 //
-// What goes by real time although the clock is a test's: the rates and the balance of loops, fsyncs, busy-reply-threshold,
-// the time that is left for last words, and DEBUG SLEEP. They are about work, which takes real time.
+// What goes by real time although the clock is a test's: fsyncs, busy-reply-threshold, the time that is left for last words, and
+// DEBUG SLEEP. They are about work, which takes real time. What is measured by the clock to be fair (how long a session has worked,
+// how busy a loop is) is nothing while it stands: then a session works through what it was sent, and loops share no work out.
 
 // resting is what a server knows about the moves of its clock.
 type resting struct {

@@ -1,10 +1,12 @@
 package pulsetest_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -257,6 +259,19 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// During a pause nothing expires by itself; when it is over what was due goes at once.
+func TestPauseHoldsExpiry(t *testing.T) {
+	t.Parallel()
+	s := frozen(t)
+	want(t, s, "SET k v PX 1000", "OK")
+	want(t, s, "CLIENT PAUSE 5000 WRITE", "OK")
+	s.Clock.Advance(4999 * time.Millisecond)
+	want(t, s, "EXISTS k", "0")
+	want(t, s, "DBSIZE", "1")
+	s.Clock.Advance(time.Millisecond)
+	want(t, s, "DBSIZE", "0")
+}
+
 func TestSlowlogAndACLLog(t *testing.T) {
 	t.Parallel()
 	s := frozen(t, pulsetest.Config("slowlog-log-slower-than", "0"))
@@ -411,4 +426,65 @@ func BenchmarkAdvance(b *testing.B) {
 			})
 		}
 	}
+}
+
+// Servers come and go, clients are busy, and several goroutines move the clock: nobody waits for ever.
+func TestMovedUnderLoad(t *testing.T) {
+	t.Parallel()
+	clock := pulsetest.NewClock()
+	var movers, users sync.WaitGroup
+	over := make(chan struct{})
+	for n := range 2 {
+		movers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				switch (i + n) % 4 {
+				case 0:
+					clock.Freeze()
+				case 1:
+					clock.Advance(time.Duration(i%50) * time.Millisecond)
+				case 2:
+					clock.Run()
+				case 3:
+					clock.Set(clock.Now().Add(time.Duration(i%3-1) * time.Second))
+				}
+			}
+		})
+	}
+	for n := range 4 {
+		users.Go(func() {
+			for range 5 {
+				opts := []pulsetest.Option{pulsetest.WithClock(clock), pulsetest.Config("notify-keyspace-events", "KEA")}
+				if n%2 == 0 {
+					opts = append(opts, pulsetest.InMemory())
+				}
+				f := &failing{TB: t}
+				s := pulsetest.Start(f, opts...)
+				a, b := connect(t, s), connect(t, s)
+				sub := b.PSubscribe(t.Context(), "*")
+				for i := range 20 {
+					a.Set(t.Context(), fmt.Sprint("k", i), "v", 10*time.Millisecond)
+					if err := a.BLPop(t.Context(), time.Second, "nothing").Err(); err != redis.Nil {
+						t.Errorf("BLPOP: %v", err)
+					}
+				}
+				_ = sub.Close()
+				s.Inject(pulsetest.Fault{Command: "GET", Latency: time.Hour})
+				go a.Get(t.Context(), "k")
+				_ = a.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				if err := s.Close(ctx); err != nil {
+					t.Errorf("the server does not end: %v", err)
+				}
+				cancel()
+			}
+		})
+	}
+	users.Wait()
+	close(over)
+	movers.Wait()
 }
