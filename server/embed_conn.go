@@ -259,11 +259,12 @@ func (c *Conn) process() {
 // step lets the session work on its mailbox and its request, and takes the replies.
 func (c *Conn) step() {
 	s := &c.ses
-	for more := true; more && !c.dead; {
+	for more := true; more; {
 		l := c.srv.lanes.get()
-		if s.ended {
+		if s.ended { // while it was away, if it still is not
 			s.end(l)
-			c.dead = s.gone
+			c.srv.lanes.put(l)
+			return
 		}
 		var out []byte
 		out, more = s.handle(l, nil)
@@ -272,6 +273,7 @@ func (c *Conn) step() {
 		}
 		if !s.away && s.conn.Closing {
 			c.end(l)
+			more = false
 		}
 		c.srv.lanes.put(l)
 	}

@@ -146,6 +146,9 @@ func TestCloseAmidWork(t *testing.T) {
 		return err != nil && err.(Error).Code() == "BUSY"
 	})
 	closeServer(t, srv)
+	if n := srv.clients.count(); n != 0 {
+		t.Errorf("%d clients are left", n)
+	}
 	working.Wait()
 	for _, end := range ends {
 		if s := end(t); s != ErrClosed.Error() {

@@ -1,20 +1,49 @@
-// Package server is the process around the commands: listeners, event loops, sessions, and the life of a server that a
-// program embeds.
+// Package server is a server with Redis's commands and protocol that a Go program holds within itself.
+//
+//	srv, err := server.Open(server.Options{NoListen: true})
+//	...
+//	defer srv.Close(context.Background())
+//	reply, err := srv.Do(ctx, "INCR", "visits")
+//	n, err := reply.Int()
 //
 // # Contract
 //
 // Open returns a running server or an error; it never exits, installs no signal handler and logs only to the logger it
 // is given. Close ends every connection, goroutine and descriptor. A process may hold any number of servers. The
-// methods of Server may be called concurrently.
+// methods of Server may be called concurrently. A server that nobody uses costs some 100 KB and two goroutines: what else it needs it
+// makes when it is needed.
+//
+// # Ways in
+//
+//   - Do runs one command in the caller's goroutine, without protocol or network, and returns a typed Reply;
+//   - Conn is a connection for what needs one: transactions, other databases, another user;
+//   - Subscribe, PSubscribe and SSubscribe return a channel of messages;
+//   - Dial returns a net.Conn within the process, and DialContext is the same for the options of client libraries;
+//   - Addr, TLSAddr and the parameters of Options.Config are for clients elsewhere.
+//
+// All of them meet the same data, and are clients as any other: CLIENT LIST shows them with the address local:0, and MONITOR, SLOWLOG,
+// CLIENT KILL and CLIENT PAUSE, access rules, maxmemory and the durability of appendfsync hold for them. Do, Conn and the
+// subscriptions act for the program that has opened the server, which is trusted: they are the default user without being asked for
+// a password. Dial is asked, as the network is.
+//
+// # Data
+//
+// With Options.Dir the server reads its data from the files there before Open returns, and keeps them as the parameters of
+// Options.Config say (save, appendonly, appendfsync); a lock keeps others out. SHUTDOWN saves as Redis
+// does, then closes Done and leaves the rest to the program, which calls Close. Close does not save on its own: PrepareExit before it does
+// what SHUTDOWN would.
 //
 // # Who owns what
+//
+// The rest is for those who change this package. It is the process around the commands: listeners, event loops and sessions.
 //
 // A session (session.go) is fed bytes and yields bytes. It has one owner at a time, and only the owner touches it:
 //
 //   - an event loop (loop.go), for TCP clients that read what they are sent: gnet calls, the session answers, one write.
 //     Connections gather on as few loops as keep up (balance.go), and a busy loop holds small replies together (held.go);
 //   - a stream (stream.go), a pair of goroutines on a net.Conn, for everything else: Unix sockets, and TCP clients whose
-//     socket buffer is full, or who keep their loop busy for long. A client's socket is not read while output waits.
+//     socket buffer is full, or who keep their loop busy for long. A client's socket is not read while output waits;
+//   - a Conn (embed_conn.go): the session works in the goroutine that calls Do.
 //
 // Others reach a session by leaving a note in its mailbox and knocking at its owner (mailbox.go). Whoever runs commands
 // does so in a lane (lane.go): the store's gate, a transaction and counters of its own.
