@@ -294,7 +294,7 @@ func (c *Conn) Unblocked() {
 // by commands that are Exclusive, with their tx.
 func (c *Conn) Unblock(tx *store.Tx, withError bool) bool {
 	b := c.blocked
-	if b == nil {
+	if b == nil || b.wait.Firm {
 		return false
 	}
 	how := int32(endTimeout)

@@ -41,6 +41,8 @@ type Wait struct {
 	// Await, if it is not nil, has end called when the wait is over though its time is not; over tells whether it is
 	// known to be.
 	Await func(end func(), over func() bool)
+	// Firm waits are not ended by CLIENT UNBLOCK.
+	Firm bool
 	// OnTimeout writes the reply when the time is over, and inside transactions at once.
 	OnTimeout func(w *resp.Writer)
 }

@@ -33,6 +33,7 @@ type Env interface {
 	Insight
 	Persistence
 	Replicas
+	Carrier
 	Latency
 	Monitors
 	Slowlog

@@ -126,6 +126,8 @@ func (h *harness) Save(Lane) error                       { return nil }
 func (h *harness) BackgroundSave(bool) (string, error)   { return "Background saving started", nil }
 func (h *harness) RewriteLog() (string, error)           { return "", ErrRewriting }
 func (h *harness) DiskMark(*Conn) DiskMark               { return nil }
+func (h *harness) Ship(*Shipment) ([]bool, error)        { return nil, ErrMigrateClosing }
+func (h *harness) ShipAside(func()) bool                 { return false }
 func (h *harness) Flushed()                              {}
 func (h *harness) LastSave() int64                       { return 0 }
 func (h *harness) WriteRefused() error                   { return h.refuse }

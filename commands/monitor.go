@@ -121,6 +121,17 @@ func redacted(e Env, s *Spec, args [][]byte) [][]byte {
 				i += 2
 			}
 		}
+	case "migrate":
+		for i := 6; i < len(args) && !is(args[i], "KEYS"); i++ {
+			switch {
+			case is(args[i], "AUTH") && i+1 < len(args):
+				hide = append(hide, i+1)
+				i++
+			case is(args[i], "AUTH2") && i+2 < len(args):
+				hide = append(hide, i+1, i+2)
+				i += 2
+			}
+		}
 	case "config|set":
 		for i := 2; i+1 < len(args); i += 2 {
 			if e.Sensitive(args[i]) {

@@ -31,6 +31,7 @@ func TestWhatIsShownOfARequest(t *testing.T) {
 		{"HELLO 3 AUTH u", "HELLO 3 AUTH u"},
 		{"CONFIG SET maxmemory 1 requirepass p", "CONFIG SET maxmemory 1 requirepass (redacted)"},
 		{"CONFIG SET requirepass", "CONFIG SET requirepass"},
+		{"MIGRATE h 1 k 0 9 COPY AUTH KEYS AUTH2 u p KEYS AUTH x", "MIGRATE h 1 k 0 9 COPY AUTH (redacted) AUTH2 (redacted) (redacted) KEYS AUTH x"},
 		{"ACL SETUSER u >p", "ACL SETUSER (redacted) (redacted)"},
 	} {
 		args := bytes.Fields([]byte(c.request))

@@ -58,6 +58,7 @@ var groups = [][]Spec{
 	configCommands,
 	moduleCommands,
 	waitCommands,
+	migrateCommands,
 	serverCommands,
 	aclCommands,
 	persistenceCommands,

@@ -40,7 +40,8 @@ func (r *infoReport) stats() {
 	r.field("pubsubshard_channels", r.s.pubsub.Count(pubsub.Shard))
 	r.zeros("latest_fork_usec")
 	r.counter(stats.TotalForks)
-	r.zeros("migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
+	r.field("migrate_cached_sockets", r.s.couriers.count())
+	r.zeros("slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses",
 		"active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time")
 	_, keys, items, prefixes := r.s.tracking.Stats()
 	r.field("tracking_total_keys", keys)

@@ -53,7 +53,6 @@ var infoZero = map[string]string{
 	"aof_pending_rewrite":                 "a rewrite begins at once or is scheduled",
 	"aof_pending_bio_fsync":               "the log syncs on a goroutine, which has no queue",
 	"unexpected_error_replies":            "an error while the log is replayed ends the start",
-	"migrate_cached_sockets":              "MIGRATE keeps no connections",
 }
 
 func namesOfInfo(text string) (names []string) {

@@ -153,6 +153,7 @@ type Server struct {
 	clients   clients
 	lanes     lanes
 	pause     pause
+	couriers  couriers
 	detached  detached
 	scripts   scripts
 	tracking  *tracking.Table
@@ -338,6 +339,7 @@ func (s *Server) shutDown() {
 	s.loops.freeze()
 	s.entry.Wait()
 	s.abortScripts()
+	s.couriers.close()
 	s.detached.close()
 	s.clients.each(func(c *session) { c.post(note{kind: noteClose}) })
 	s.loops.close()
