@@ -97,8 +97,12 @@ func (c *client) request(raw []byte, args [][]byte) bool {
 	if c.settle(); c.line != nil && c.line.ended() {
 		return false
 	}
+	p.mu.Lock()
+	p.busy = true
+	p.mu.Unlock()
 	s.dispatch(p, words, raw)
 	p.mu.Lock()
+	p.busy = false
 	if p.SwitchResp3 != nil {
 		p.Resp3, p.SwitchResp3 = *p.SwitchResp3, nil
 	}

@@ -25,6 +25,7 @@ type Peer struct {
 
 	mu           sync.Mutex
 	out          []byte // written and not sent
+	busy         bool   // a command is being answered
 	closing      bool
 	gone         bool
 	onDisconnect []func()
@@ -91,6 +92,9 @@ func (c *Peer) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closing = true
+	if c.client != nil && !c.busy {
+		c.client.abort()
+	}
 }
 
 // Closed reports whether the connection has ended.
