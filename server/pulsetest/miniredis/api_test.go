@@ -36,6 +36,10 @@ func TestAPI(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			forwarded, err := surface(filepath.Join("v2module", dir))
+			if err != nil {
+				t.Fatal(err)
+			}
 			for line := range strings.Lines(string(text)) {
 				line = strings.TrimSuffix(line, "\n")
 				if strings.HasPrefix(line, "#") || line == "" {
@@ -44,9 +48,25 @@ func TestAPI(t *testing.T) {
 				if !slices.Contains(have, line) {
 					t.Errorf("missing or different: %s", line)
 				}
+				if !forwards(forwarded, line) {
+					t.Errorf("not forwarded by v2module: %s", line)
+				}
 			}
 		})
 	}
+}
+
+// forwards reports whether a package of aliases declares what a line of a list does. Methods and fields come with their types.
+func forwards(lines []string, line string) bool {
+	words := strings.Fields(line)
+	switch words[0] {
+	case "type":
+		name := strings.TrimSuffix(words[1], ",")
+		return slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "type "+name+" ") })
+	case "func":
+		return strings.HasPrefix(words[1], "(") || slices.Contains(lines, line)
+	}
+	return slices.Contains(lines, line)
 }
 
 // TestSurface holds the tool that TestAPI believes.

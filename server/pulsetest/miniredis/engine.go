@@ -32,7 +32,7 @@ const databases = 256
 type parked struct {
 	db        int
 	key, dump string
-	ttl       string // milliseconds, "0" for none
+	deadline  int64 // Unix milliseconds by the clock of deadlines, 0 for none
 }
 
 // open returns the engine, which is opened if there is none.
@@ -69,8 +69,17 @@ func (m *Miniredis) openLocked() (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := m.times.deadlines.NowMs()
 	for _, k := range m.live.parked {
-		if _, err = e.do(k.db, "RESTORE", k.key, k.ttl, k.dump); err != nil {
+		ttl := "0"
+		switch {
+		case k.deadline == 0:
+		case k.deadline <= now:
+			continue
+		default:
+			ttl = strconv.FormatInt(k.deadline-now, 10)
+		}
+		if _, err = e.do(k.db, "RESTORE", k.key, ttl, k.dump); err != nil {
 			_ = e.srv.Close(context.Background())
 			return nil, err
 		}
@@ -94,7 +103,7 @@ func (m *Miniredis) park() {
 	if e == nil {
 		return
 	}
-	m.live.engine, m.live.parked = nil, e.dump()
+	m.live.engine, m.live.parked = nil, e.dump(m.times.deadlines.NowMs())
 	m.subs.Lock()
 	for s := range m.subs.all {
 		s.detach()
@@ -188,8 +197,8 @@ func (e *engine) setUsers(passwords map[string]string) {
 	}
 }
 
-// dump returns all keys.
-func (e *engine) dump() (all []parked) {
+// dump returns all keys; now is the time of the clock of deadlines.
+func (e *engine) dump(now int64) (all []parked) {
 	info, _ := e.do(0, "INFO", "keyspace")
 	for line := range strings.Lines(info.Text()) {
 		name, _, _ := strings.Cut(line, ":")
@@ -204,9 +213,9 @@ func (e *engine) dump() (all []parked) {
 			if err != nil || value.IsNull() {
 				continue
 			}
-			k := parked{db: db, key: key, dump: value.Text(), ttl: "0"}
+			k := parked{db: db, key: key, dump: value.Text()}
 			if ms, _ := ttl.Int(); ms > 0 {
-				k.ttl = strconv.FormatInt(ms, 10)
+				k.deadline = now + ms
 			}
 			all = append(all, k)
 		}

@@ -431,6 +431,7 @@ func TestRestart(t *testing.T) {
 	}
 	c := client(t, m)
 	do(t, c, "SET", "k", "v", "PX", "1500")
+	do(t, c, "SET", "gone", "v", "PX", "500")
 	m.DB(7).HSet("h", "f", "v", "g", "w")
 	m.DB(7).HExpire("h", "f", time.Minute)
 	m.RequireUserAuth("joe", "secret")
@@ -443,9 +444,11 @@ func TestRestart(t *testing.T) {
 	if _, err := net.DialTimeout("tcp", addr, patience); err == nil {
 		t.Error("the port is open")
 	}
+	m.FastForward(time.Second / 2)
 	m.CheckGet(t, "k", "v")
+	want(t, "what was due while it was closed", m.Exists("gone"), false)
 	m.Set("late", "v")
-	m.FastForward(time.Second)
+	m.FastForward(time.Second / 2)
 	if err := m.Restart(); err != nil {
 		t.Fatal(err)
 	}
