@@ -19,6 +19,7 @@ type listener struct {
 	net.Listener
 	kind string   // "tcp", "tls" or "unix"
 	at   endpoint // where a listener of TCP is
+	own  bool     // opened by the server: its connections have inherited tcp-keepalive, where they can
 }
 
 // listen opens what the options name, or else what bind, port, tls-port and unixsocket say.
@@ -41,7 +42,7 @@ func (s *Server) listen(o *Options) error {
 			if _, unix := l.Addr().(*net.UnixAddr); unix && kind == "tcp" {
 				kind = "unix"
 			}
-			ls.all = append(ls.all, &listener{l, kind, endpoint{given: true}})
+			ls.all = append(ls.all, &listener{Listener: l, kind: kind, at: endpoint{given: true}})
 		}
 		if of.addr != "" {
 			l, err := s.openTCP(of.kind, endpoint{network: "tcp", address: of.addr, given: true})
@@ -109,6 +110,9 @@ func (s *Server) accept(l *listener) {
 			if l.kind == "tls" {
 				s.tls.accept(nc)
 			} else {
+				if tcp, ok := nc.(*net.TCPConn); ok && !(l.own && listenKeepAlive < 0) {
+					s.keepAlive(tcp)
+				}
 				s.admit(nc)
 			}
 			continue
@@ -147,11 +151,7 @@ func (s *Server) admit(nc net.Conn) {
 	s.tls.yield()
 	cl := newSession(s, nc)
 	cl.conn.ID = id
-	tcp, isTCP := nc.(*net.TCPConn)
-	if isTCP {
-		s.keepAlive(tcp)
-	}
-	if !isTCP || !loopsServe {
+	if _, isTCP := nc.(*net.TCPConn); !isTCP || !loopsServe {
 		t := newStream(cl, nc, output{})
 		if !s.clients.add(cl) {
 			s.clients.release()
@@ -167,11 +167,14 @@ func (s *Server) admit(nc net.Conn) {
 	})
 }
 
+// keepAliveProbes is how many probes may stay without an answer.
+const keepAliveProbes = 3
+
 // keepAlive sets up tcp-keepalive.
 func (s *Server) keepAlive(c *net.TCPConn) {
 	if secs := s.vars.tcpKeepalive.Load(); secs > 0 {
 		d := time.Duration(secs) * time.Second
-		_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: max(d/3, time.Second), Count: 3})
+		_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: max(d/3, time.Second), Count: keepAliveProbes})
 	} else {
 		_ = c.SetKeepAlive(false)
 	}

@@ -57,7 +57,7 @@ func startLoop(srv *Server, index int) (*loop, error) {
 	var err error
 	l.client, err = gnet.NewClient(l,
 		gnet.WithNumEventLoop(1),
-		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
+		gnet.WithTCPNoDelay(gnet.TCPDelay), // package net has set it on what it accepted
 		gnet.WithLogger(silent{}),
 		gnet.WithLogLevel(logging.FatalLevel))
 	if err != nil {
@@ -281,6 +281,9 @@ func (p *place) detach(s *session) net.Conn {
 	_ = f.Close()
 	if err != nil {
 		return nil
+	}
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		p.loop.srv.keepAlive(tcp) // package net has put its own in place
 	}
 	p.gc.SetContext(nil)
 	p.left = true

@@ -100,12 +100,25 @@ func (s *Server) endpoints(kind string) (list []endpoint) {
 }
 
 func (s *Server) openTCP(kind string, e endpoint) (*listener, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), e.network, e.address)
+	config := net.ListenConfig{KeepAlive: listenKeepAlive}
+	l, err := config.Listen(context.Background(), e.network, e.address)
 	if err != nil {
 		return nil, err
 	}
 	setBacklog(l, int(s.cfg.Int("tcp-backlog").Load()))
-	return &listener{Listener: l, kind: kind, at: e}, nil
+	inherit(l, s.vars.tcpKeepalive.Load())
+	return &listener{Listener: l, kind: kind, at: e, own: true}, nil
+}
+
+// watchKeepAlive has CONFIG SET tcp-keepalive concern the connections that are accepted from then on.
+func (s *Server) watchKeepAlive() {
+	s.cfg.OnChange("tcp-keepalive", func() {
+		for _, l := range s.listeners.list() {
+			if l.own {
+				inherit(l.Listener, s.vars.tcpKeepalive.Load())
+			}
+		}
+	})
 }
 
 var errNoEndpoint = errors.New("no address to listen on")
@@ -213,6 +226,7 @@ var (
 
 // watchListening has CONFIG SET of bind, port and tls-port do what they say.
 func (s *Server) watchListening() {
+	s.watchKeepAlive()
 	s.cfg.OnApply("port", func() error {
 		if s.rebind("tcp") != nil {
 			return errPort

@@ -52,6 +52,7 @@ func newStream(s *session, nc net.Conn, unsent output) *stream {
 func (t *stream) start(s *session) {
 	input := make(chan []byte)
 	s.srv.wg.Add(3)
+	s.srv.streams.Add(1)
 	go t.write()
 	go t.read(input)
 	go t.run(s, input)
@@ -216,6 +217,7 @@ const maxVec = 16
 
 func (t *stream) write() {
 	defer t.srv.wg.Done()
+	defer t.srv.streams.Add(-1)
 	defer close(t.written)
 	defer t.nc.Close()
 	var o output
