@@ -86,7 +86,7 @@ func (info *ArgInfo) special(args []string) bool {
 }
 
 // optionLines writes the options as lines of a configuration file. The word after a --name is its value even when it
-// begins with --; only --save may stand without a value and then means no save points. total is the number of words on the
+// begins with --, unless it is in one word with the name; only --save may stand without a value and then means no save points. total is the number of words on the
 // whole command line.
 func (info *ArgInfo) optionLines(options []string, total int) string {
 	var b strings.Builder
@@ -109,7 +109,7 @@ func (info *ArgInfo) optionLines(options []string, total int) string {
 				continue
 			}
 			b.WriteString(name)
-			complete = false
+			complete = strings.ContainsAny(strings.TrimRight(name, " \t"), " \t") // name and value in one word
 			if strings.EqualFold(name, "save") && (i+1 == len(options) || strings.HasPrefix(options[i+1], "--")) {
 				b.WriteString(` ""`)
 				complete = true

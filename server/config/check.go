@@ -28,9 +28,9 @@ var titleVariables = []string{"title", "listen-addr", "server-mode", "port", "tl
 
 var errTemplate = errors.New("template format is invalid or contains unknown variables")
 
-// checkTitleTemplate wants every {name} closed and known, and the whole not blank.
+// checkTitleTemplate wants every {name} closed and known, and the whole not blank where there is no title.
 func checkTitleTemplate(s string) error {
-	if strings.TrimSpace(s) == "" {
+	if strings.TrimSpace(strings.ReplaceAll(s, "{title}", "")) == "" {
 		return errTemplate
 	}
 	for {

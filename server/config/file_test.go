@@ -106,6 +106,7 @@ var badFiles = []struct {
 	{"latency-tracking-info-percentiles 101\n",
 		"latency-tracking-info-percentiles parameters should sit between [0.0,100.0]", 1},
 	{"bind 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n", "Too many bind addresses specified.", 1},
+	{"proc-title-template {title}\n", "template format is invalid or contains unknown variables", 1},
 	{"proc-title-template \"{foo}\"\n", "template format is invalid or contains unknown variables", 1},
 }
 
