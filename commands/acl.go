@@ -15,7 +15,7 @@ var aclCommands = []Spec{
 			{Name: "CAT", Syntax: "[category]", Arity: -2, Flags: aclFlags, Since: "6.0.0", Complexity: "O(1), as the categories do not change.",
 				Summary: "Lists the categories of commands, or the commands of one.", Run: aclCat},
 			{Name: "DELUSER", Syntax: "username [username ...]", Arity: -3, Flags: Admin | aclFlags | Exclusive, Since: "6.0.0",
-				Complexity: "O(N) with the number of connections.", Summary: "Deletes users and closes their connections.", Run: aclDeluser},
+				Complexity: "O(N) with the number of connections.", Summary: "Deletes users and closes their connections.", Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}, Run: aclDeluser},
 			{Name: "DRYRUN", Syntax: "username command [arg [arg ...]]", Arity: -4, Flags: Admin | aclFlags, Since: "7.0.0", Complexity: "O(1)",
 				Summary: "Tells whether a user might run a command.", Run: aclDryrun},
 			{Name: "GENPASS", Syntax: "[bits]", Arity: -2, Flags: aclFlags, Since: "6.0.0", Complexity: "O(1)",
@@ -31,9 +31,9 @@ var aclCommands = []Spec{
 				Complexity: "O(N) with the number of lines.", Summary: "Tells who was refused what lately.",
 				History: [][2]string{{"7.2.0", "Numbers and times of entries."}}, Run: aclLog},
 			{Name: "SAVE", Arity: 2, Flags: Admin | aclFlags, Since: "6.0.0", Complexity: "O(N) with the number of users.",
-				Summary: "Writes the users into the file that aclfile names.", Run: aclSave},
+				Summary: "Writes the users into the file that aclfile names.", Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}, Run: aclSave},
 			{Name: "SETUSER", Syntax: "username [rule [rule ...]]", Arity: -3, Flags: Admin | aclFlags | Exclusive, Since: "6.0.0",
-				Complexity: "O(N) with the number of rules.", Summary: "Makes a user, or changes one.", History: [][2]string{
+				Complexity: "O(N) with the number of rules.", Summary: "Makes a user, or changes one.", Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}, History: [][2]string{
 					{"6.2.0", "Patterns of channels."}, {"7.0.0", "Selectors, and patterns of keys to read or to write."}}, Run: aclSetuser},
 			{Name: "USERS", Arity: 2, Flags: Admin | aclFlags, Since: "6.0.0", Complexity: "O(N) with the number of users.",
 				Summary: "Lists the names of all users.", Run: aclUsers},

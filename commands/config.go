@@ -11,9 +11,9 @@ var configCommands = []Spec{
 				Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 				History: [][2]string{{"7.0.0", "Several parameters in a call."}}, Run: configSet},
 			{Name: "RESETSTAT", Arity: 2, Flags: Admin | NoScript | Loading | Stale, Since: "2.0.0", Complexity: "O(1)",
-				Summary: "Sets the statistics of INFO to zero.", Run: configResetstat},
+				Summary: "Sets the statistics of INFO to zero.", Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}, Run: configResetstat},
 			{Name: "REWRITE", Arity: 2, Flags: Admin | NoScript | Loading | Stale, Since: "2.8.0", Complexity: "O(1)",
-				Summary: "Writes the parameters into the configuration file.", Run: configRewrite},
+				Summary: "Writes the parameters into the configuration file.", Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}, Run: configRewrite},
 			helpRow("5.0.0", 0),
 		}},
 }

@@ -22,7 +22,7 @@ var latencyCommands = []Spec{
 			{Name: "LATEST", Arity: 2, Flags: latencyFlags, Since: "2.8.13", Complexity: "O(1)",
 				Summary: "Returns the last sample of each event.", Tips: latencyTips, Run: latencyLatest},
 			{Name: "RESET", Syntax: "[event [event ...]]", Arity: -2, Flags: latencyFlags, Since: "2.8.13", Complexity: "O(1)",
-				Summary: "Forgets events.", Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"}, Run: latencyReset},
+				Summary: "Forgets events.", Tips: []string{"request_policy:all_nodes", "response_policy:agg_sum"}, Run: latencyReset},
 			helpRow("2.8.13", 0),
 		}},
 }

@@ -32,7 +32,7 @@ var setCommands = []Spec{
 	{Name: "SINTER", Syntax: "key [key ...]", Arity: -2, Keys: []KeySpec{Range(1, -1, 1, RO|Access)}, Flags: ReadOnly, Group: GroupSet,
 		Since: "1.0.0", Complexity: "O(N*M) at worst: N members of the smallest of M sets.", Summary: "Returns what is common to sets.",
 		Tips: []string{"nondeterministic_output_order"}, Run: sinter},
-	{Name: "SINTERSTORE", Syntax: "destination key [key ...]", Arity: -3, Keys: []KeySpec{At(1, RW|Update), Range(2, -1, 1, RO|Access)},
+	{Name: "SINTERSTORE", Syntax: "destination key [key ...]", Arity: -3, Keys: []KeySpec{At(1, OW|Update), Range(2, -1, 1, RO|Access)},
 		Flags: Write | DenyOOM, Group: GroupSet,
 		Since: "1.0.0", Complexity: "O(N*M) at worst: N members of the smallest of M sets.", Summary: "Stores what is common to sets.", Run: sinterstore},
 	{Name: "SINTERCARD", Syntax: "numkeys key [key ...] [LIMIT limit]", Arity: -3, Keys: []KeySpec{Counted(1, RO|Access)}, Flags: ReadOnly, Group: GroupSet,

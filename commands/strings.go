@@ -37,7 +37,7 @@ var stringCommands = []Spec{
 		Tips: []string{"request_policy:multi_shard", "response_policy:all_succeeded"}, Run: mset},
 	{Name: "MSETNX", Syntax: "key value [key value ...]", Arity: -3, Keys: []KeySpec{Range(1, -1, 2, OW|Insert)}, Flags: Write | DenyOOM, Group: GroupString,
 		Since: "1.0.1", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings if none of the keys exists.",
-		Tips: []string{"request_policy:multi_shard", "response_policy:agg_min"}, Run: msetnx},
+		Run: msetnx},
 	{Name: "MSETEX", Syntax: "numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", Arity: -4,
 		Keys: []KeySpec{{Flags: OW | Update, Index: 1, NumKeys: true, First: 1, Step: 2}}, Flags: Write | Effects | DenyOOM, Group: GroupString,
 		Since: "8.4.0", Complexity: "O(N) with the number of keys.", Summary: "Makes keys hold strings for some time, all at once, if all or none of them exist.",
