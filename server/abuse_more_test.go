@@ -20,7 +20,7 @@ import (
 //	slow, half-open and half-closed clients               TestSlowSender, TestManyIdle, TestHalfClosed,
 //	                                                      TestHalfClosedAndSilent, TestIdleTimeout
 //	replies that are never read                           TestClientThatDoesNotRead, TestManyUnreadReplies,
-//	                                                      TestEndlessPipeline, TestNormalOutputLimit
+//	                                                      TestEndlessPipeline, TestNormalOutputLimit, TestUnreadLoans
 //	requests before AUTH                                  TestLimitsBeforeAuthentication,
 //	                                                      TestQueryBufferOfTheUnauthenticated
 //	an endless request, an endless MULTI                  TestQueryBufferLimit, TestLongTransaction, TestLargeRequest
@@ -38,12 +38,13 @@ import (
 //	                                                      TestDryRunAgreesWithRedis, TestKeysByDetours
 //	counts of keys                                        transcripts abuse/numkeys, server/command
 //	CLIENT KILL, UNBLOCK and PAUSE                        TestClientKill, TestClientUnblock, TestClientPause,
+//	                                                      TestClientKillOfOnlookers, TestClientKillUnderTLS,
 //	                                                      TestTLSEnds, transcripts abuse/clients
 //	CONFIG SET of what is protected, DEBUG                TestProtectedParameters, TestDebugMustBeAllowed
 //	REPLICAOF, PSYNC                                      TestNoReplicas, transcripts server/replication
 //	tracking of many keys and prefixes, of clients that   tracking: TestLimit, TestModel, TestManyPrefixes,
 //	are gone                                              transcripts tracking/broken, tracking/errors
-//	half a request from each of many clients              TestHalfRequests, TestManyIdle
+//	half a request from each of many clients              TestHalfRequests, TestHalfRequestsOfMany, TestManyIdle
 //	WAIT for very long                                    transcripts info/modules, TestWaitNeverWaits
 //	messages of a cluster's bus                           TestNoClusterBus
 //	files that are no files, or not to be read            TestStart, TestStartFIFO, TestStartDenied, TestTwoServers
@@ -144,7 +145,7 @@ func TestManyPrefixes(t *testing.T) {
 	pings := startPinger(t, srv)
 	c := dial(t, srv)
 	c.do("HELLO 3")
-	const n = 20_000
+	const n = 100_000
 	args := []string{"CLIENT", "TRACKING", "ON", "BCAST"}
 	for i := range n {
 		args = append(args, "PREFIX", fmt.Sprintf("%06d", i))
