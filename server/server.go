@@ -104,7 +104,7 @@ type Options struct {
 	Log *log.Logger
 	// Slog takes it if Log is nil: notices as slog.LevelInfo, warnings as slog.LevelWarn.
 	Slog *slog.Logger
-	// Clock is the source of time; nil means the real one.
+	// Clock is the source of time; nil means the real one. A test may give one that it can move: pulsetest.NewClock().Source().
 	Clock clock.Clock
 	// Deadlines, if not nil, is the clock that keys and fields of hashes expire by, while Clock is what clients are told the time by: for
 	// tests in which the one is moved and the other is not. It is not for servers with a Dir.
