@@ -214,7 +214,7 @@ func (l *loop) send(s *session, to *loop) {
 	go func() {
 		defer srv.entry.Done()
 		if err := to.enroll(s, nc); err != nil {
-			lane := srv.lanes.get()
+			lane := srv.lanes.get(nil)
 			s.end(lane)
 			srv.lanes.put(lane)
 		}

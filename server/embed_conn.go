@@ -35,6 +35,7 @@ type Conn struct {
 	got     bool
 	failed  error // in place of reply
 	dead    bool  // the session has ended
+	lane    *lane // it was in last
 }
 
 // Conn opens a connection. It is that of the default user, and no password is asked for. The error is ErrClosed once the server closes, and
@@ -84,7 +85,7 @@ func (c *Conn) Close() error {
 		c.ses.post(note{kind: noteClose})
 		return nil
 	}
-	l := c.srv.lanes.get()
+	l := c.srv.lanes.get(nil)
 	c.end(l)
 	c.srv.lanes.put(l)
 	c.release()
@@ -260,7 +261,8 @@ func (c *Conn) process() {
 func (c *Conn) step() {
 	s := &c.ses
 	for more := true; more; {
-		l := c.srv.lanes.get()
+		l := c.srv.lanes.get(c.lane)
+		c.lane = l
 		if s.ended { // while it was away, if it still is not
 			s.end(l)
 			c.srv.lanes.put(l)
@@ -330,7 +332,7 @@ func (c *Conn) await(ctx context.Context) error {
 			c.owed++
 			return over()
 		case s.conn.Postponed:
-			l := c.srv.lanes.get()
+			l := c.srv.lanes.get(nil)
 			busy := c.srv.enter(l)
 			c.srv.pause.remove(s)
 			s.conn.Postponed, c.waiting, s.delayed = false, false, nil
@@ -359,7 +361,7 @@ func (c *Conn) cancel() (soon bool) {
 	if finish == nil {
 		return true // it is on its way
 	}
-	l := c.srv.lanes.get()
+	l := c.srv.lanes.get(nil)
 	if c.srv.store.EnterUnlessBusy(l.gate) {
 		finish(l.tx)
 		l.gate.Leave()
@@ -371,7 +373,7 @@ func (c *Conn) cancel() (soon bool) {
 	c.srv.wg.Add(1)
 	go func() {
 		defer c.srv.wg.Done()
-		l := c.srv.lanes.get()
+		l := c.srv.lanes.get(nil)
 		l.gate.Enter()
 		finish(l.tx)
 		l.gate.Leave()

@@ -295,7 +295,7 @@ func (p *files) beginSave() (string, error) {
 
 // inLane runs f within a gate.
 func (p *files) inLane(f func(l commands.Lane)) {
-	l := p.srv.lanes.get()
+	l := p.srv.lanes.get(nil)
 	l.gate.Enter()
 	f(commands.Lane{Gate: l.gate, Tx: l.tx, Meter: &l.meter})
 	l.gate.Leave()

@@ -323,7 +323,7 @@ func (s *session) end(l *lane) {
 		return
 	}
 	go func() { // what it holds is in shards that are locked for long
-		l := s.srv.lanes.get()
+		l := s.srv.lanes.get(nil)
 		l.gate.Enter()
 		s.forget(l)
 		l.gate.Leave()

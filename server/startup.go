@@ -142,7 +142,7 @@ type replayer struct {
 }
 
 func (p *files) newReplayer() *replayer {
-	r := &replayer{lane: newLane(p.srv)}
+	r := &replayer{lane: newLaneBehind(p.srv, p.srv.store.NewInnerGate())} // DEBUG RELOAD runs alone
 	c := &r.conn
 	c.Env, c.Gate, c.Tx, c.Meter = env{p.srv}, r.lane.gate, r.lane.tx, uncounted{}
 	c.Authenticated, c.User, c.Addr = true, "default", "replay"

@@ -122,7 +122,7 @@ func (t *stream) run(s *session, input <-chan []byte) {
 		<-t.work
 		s.passMarks()
 	}
-	l := t.srv.lanes.get()
+	l := t.srv.lanes.get(nil)
 	s.end(l)
 	t.srv.lanes.put(l)
 	t.finish(s.killed)
@@ -145,7 +145,7 @@ func (t *stream) run(s *session, input <-chan []byte) {
 // step runs the session once; more tells that it has input left that it could work on.
 func (t *stream) step(s *session, data []byte) (more bool) {
 	s.hold = !t.room()
-	l := t.srv.lanes.get()
+	l := t.srv.lanes.get(nil)
 	out, more := s.handle(l, data)
 	t.lost = !t.sendLent(s, out, &l.refs)
 	t.srv.lanes.put(l)

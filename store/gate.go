@@ -24,8 +24,10 @@ type gates struct {
 	one sync.Mutex // the right to close gates
 	mu  sync.Mutex // guards what follows
 	all []*Gate
-	// shut tells that all are locked, or being locked, by the operation that runs alone: those that are made meanwhile, too.
+	// shut tells that all are locked, or being locked, by the operation that runs alone; late are those that were made, and locked,
+	// meanwhile.
 	shut bool
+	late []*Gate
 
 	// Those who do not want to wait for an exclusive operation that takes too long (EnterUnlessBusy) wait here.
 	door struct {
@@ -44,7 +46,18 @@ func (s *Store) NewGate() *Gate {
 	s.gates.all = append(s.gates.all, g)
 	if s.gates.shut {
 		g.mu.Lock() // Exclusive unlocks it
+		s.gates.late = append(s.gates.late, g)
 	}
+	return g
+}
+
+// NewInnerGate is NewGate for a part of the exclusive operation that runs now, if one does: it is not closed by that one. Its
+// holder finds all shards locked.
+func (s *Store) NewInnerGate() *Gate {
+	g := &Gate{}
+	s.gates.mu.Lock()
+	defer s.gates.mu.Unlock()
+	s.gates.all = append(s.gates.all, g)
 	return g
 }
 
@@ -67,11 +80,12 @@ func (s *Store) Exclusive(own *Gate, f func()) {
 	}
 	defer func() {
 		s.gates.mu.Lock()
-		s.gates.shut = false
-		for _, g := range s.gates.all {
+		all = append(all, s.gates.late...)
+		s.gates.shut, s.gates.late = false, nil
+		s.gates.mu.Unlock()
+		for _, g := range all {
 			g.mu.Unlock()
 		}
-		s.gates.mu.Unlock()
 		s.gates.setClosed(false)
 	}()
 	f()
