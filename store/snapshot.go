@@ -108,7 +108,7 @@ func (tx *Tx) BeginSnapshot(encode Encoder) (*Snapshot, error) {
 				continue
 			}
 			k := &keeper{sn: sn, sh: sh, ks: ks, db: n}
-			k.tx.s, k.tx.now, k.tx.rand, k.tx.Replaying, k.tx.NoTouch = s, tx.now, tx.rand, true, true
+			k.tx.s, k.tx.now, k.tx.wall, k.tx.rand, k.tx.Replaying, k.tx.NoTouch = s, tx.now, tx.wall, tx.rand, true, true
 			ks.mark ^= fMark
 			ks.keep = k
 			sn.keeps = append(sn.keeps, k)
