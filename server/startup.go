@@ -85,11 +85,7 @@ func (p *files) load(load *progress, ignoreUnread bool) error {
 func (p *files) openLog(o aof.Options, load *progress, alone bool) error {
 	start := p.srv.clock.Mono()
 	r := p.newReplayer()
-	if r.lane.tx.Alone = alone; alone {
-		// All gates are closed, by the caller; one that the store does not know is open.
-		r.lane.gate = new(store.Gate)
-		r.conn.Gate = r.lane.gate
-	}
+	r.lane.tx.Alone = alone
 	l, rep, err := aof.Open(o, aof.Loader{
 		Base: func(src io.Reader, size int64) (int64, error) { return p.loadFrom(src, size, true, load) },
 		Command: func(args [][]byte) error {
