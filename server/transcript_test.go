@@ -55,8 +55,9 @@ func TestTranscripts(t *testing.T) {
 
 // notAcrossRestart are transcripts that another test must do, with the reason.
 var notAcrossRestart = map[string]string{
-	"server/config.txt":     "it says what appendonly is",
-	"hyperloglog/debug.txt": "it adds to sparse values with other parameters than those that it ends with",
+	"server/config.txt":      "it says what appendonly is",
+	"connection/waitaof.txt": "likewise",
+	"hyperloglog/debug.txt":  "it adds to sparse values with other parameters than those that it ends with",
 }
 
 // TestTranscriptsAcrossRestart replays the transcripts on servers with an append-only file, one for each, and starts each
