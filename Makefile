@@ -2,7 +2,7 @@
 GO ?= go
 FUZZTIME ?= 15s
 
-.PHONY: all build check test race oracle compat crash fuzz bench report clean
+.PHONY: all build check test race oracle compat miniredis crash fuzz bench report clean
 
 all: check test
 
@@ -33,6 +33,10 @@ oracle:
 # What libraries that stand on scripts or streams promise, at the versions in a go.mod of their own; half a minute, most of it waiting.
 compat:
 	cd internal/compat && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+# Open-source programs whose tests use miniredis, with Pulse in its place; it downloads them. Four minutes.
+miniredis:
+	.ci/miniredis
 
 # What is kept in files: servers that are killed under load, power cuts at every step, damaged files, snapshots under load that a
 # redis-server reads, random requests across restarts. Half an hour; with a redis-server on PATH it is killed, too, and its
