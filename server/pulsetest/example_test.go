@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/streampulse/pulse/server"
 	"github.com/streampulse/pulse/server/pulsetest"
 )
 
@@ -70,6 +71,27 @@ func ExampleClock_Advance() {
 	s.Clock.Advance(20 * time.Second) // takes no time
 	fmt.Println(<-done)
 	// Output: redis: nil
+}
+
+func ExampleClock_Source() {
+	clock := pulsetest.NewClock()
+	clock.Set(time.Date(2035, 1, 1, 0, 0, 0, 0, time.UTC))
+	clock.Freeze()
+	srv, err := server.Open(server.Options{NoListen: true, Clock: clock.Source()})
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	defer srv.Close(ctx)
+
+	srv.Do(ctx, "SET", "token", "x", "EX", "60")
+	clock.Advance(59 * time.Second)
+	fmt.Println(srv.Do(ctx, "TTL", "token"))
+	clock.Advance(time.Second)
+	fmt.Println(srv.Do(ctx, "TTL", "token"))
+	// Output:
+	// 1 <nil>
+	// -2 <nil>
 }
 
 func ExampleServer_Inject() {
