@@ -41,6 +41,8 @@ var knownDifferences = []difference{
 		"since 7.2 RANK -9223372036854775808 is refused, before it overflowed"),
 	differs("command\\|getkeys(andflags)?", `^-ERR Invalid number of arguments`, `^\*`,
 		"since 7.2 ZRANK and ZREVRANK take one argument more"),
+	differs("command\\|getkeysandflags", `^\*\d+\r\n\*2\r\n\$\d+\r\n[^\r]*\r\n[*~]2\r\n\+RW\r\n\+update`, `^\*\d+\r\n\*2\r\n\$\d+\r\n[^\r]*\r\n[*~]2\r\n\+OW\r\n\+update`,
+		"since 7.4 SINTERSTORE says that it overwrites its destination"),
 	differs("command\\|getkeys(andflags)?", `^\*`, `^-ERR Invalid arguments`,
 		"a number of keys that is none is refused, Redis reads whatever digits it begins with"),
 	differs("bitcount|bitpos", `^(:|-WRONGTYPE)`, `^-ERR (syntax error|value is not an integer)`,
