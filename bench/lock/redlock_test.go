@@ -100,14 +100,22 @@ func TestQuorumOutlivesServers(t *testing.T) {
 					t.Errorf("%d holders; held: %v", n, lk.Held())
 				}
 				fences = append(fences, lk.Fence)
+				killed := true
 				switch turns.Add(1) {
 				case 10:
 					f.kill[1]()
 				case 25:
 					f.kill[4]()
+				default:
+					killed = false
 				}
 				holders.Add(-1)
-				if err := lk.Release(ctx); err != nil || lk.Held() {
+				// A lock of three servers, one of which has just been killed, is released by two: that is no majority.
+				err = lk.Release(ctx)
+				if killed && (errors.Is(err, lock.ErrLost) || errors.Is(err, lock.ErrNoQuorum)) {
+					err = nil
+				}
+				if err != nil || lk.Held() {
 					t.Errorf("release: %v; held: %v", err, lk.Held())
 				}
 			}
