@@ -197,18 +197,23 @@ type transit struct{}
 // knock implements owner: the loop at the end of the way looks into the mailbox.
 func (transit) knock(*session) {}
 
-// send moves a session to another loop.
+// send moves a session to another loop. One whose connection has broken stays: what has come in before is read here, and gnet takes no
+// socket without a peer.
 func (l *loop) send(s *session, to *loop) {
 	srv := l.srv
 	if !srv.loops.mayMove() {
 		return
 	}
 	p := (*s.owner.Load()).(*place)
-	nc := p.detach(s)
-	if nc == nil {
+	nc := p.socket()
+	if nc == nil || nc.RemoteAddr() == nil {
+		if nc != nil {
+			_ = nc.Close()
+		}
 		srv.entry.Done()
 		return
 	}
+	p.detach(s)
 	var o owner = transit{}
 	s.owner.Store(&o)
 	go func() {

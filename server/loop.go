@@ -253,7 +253,8 @@ func (p *place) write(b []byte) int {
 // move hands the session with its socket to a stream, which sends unsent first and has its memory from then on. gnet's own descriptor
 // is closed.
 func (p *place) move(s *session, unsent output) gnet.Action {
-	if nc := p.detach(s); nc != nil {
+	if nc := p.socket(); nc != nil {
+		p.detach(s)
 		newStream(s, nc, unsent).start(s)
 	} else {
 		unsent.drop()
@@ -270,9 +271,8 @@ func ownUnsent(out []byte, n int) []byte {
 	return append([]byte(nil), out[n:]...)
 }
 
-// detach takes the session off the loop and returns its socket, on another descriptor; gnet's own is for the caller to
-// close. If that fails it returns nil, and closing ends the session.
-func (p *place) detach(s *session) net.Conn {
+// socket returns the session's socket on another descriptor, nil if there is none to be had.
+func (p *place) socket() net.Conn {
 	f, err := duplicate(p.gc.Fd())
 	if err != nil {
 		return nil
@@ -285,10 +285,14 @@ func (p *place) detach(s *session) net.Conn {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		p.loop.srv.keepAlive(tcp) // package net has put its own in place
 	}
+	return nc
+}
+
+// detach takes the session off the loop. gnet's descriptor is for the caller to close.
+func (p *place) detach(s *session) {
 	p.gc.SetContext(nil)
 	p.left = true
 	p.loop.leave(s)
-	return nc
 }
 
 // knock implements owner.
