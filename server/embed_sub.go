@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strconv"
 	"sync"
 
 	"github.com/streampulse/pulse/internal/resp"
@@ -170,12 +169,8 @@ func (p *Subscription) request(ctx context.Context, command string, args []strin
 	}
 	p.wait = append(p.wait, r)
 	p.mu.Unlock()
-	b := strconv.AppendInt(append(p.block[:0], '*'), int64(1+len(args)), 10)
-	b = appendArg(append(b, "\r\n"...), command)
-	for _, a := range args {
-		b = appendArg(b, a)
-	}
-	b = append(b, "*1\r\n$4\r\nPING\r\n"...)
+	b := resp.AppendRequest(p.block[:0], append([]string{command}, args...)...)
+	b = resp.AppendRequest(b, "PING")
 	_, err := p.nc.Write(b)
 	if p.block = b; cap(b) > keepPipe {
 		p.block = nil
@@ -192,11 +187,6 @@ func (p *Subscription) request(ctx context.Context, command string, args []strin
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func appendArg(b []byte, a string) []byte {
-	b = strconv.AppendInt(append(b, '$'), int64(len(a)), 10)
-	return append(append(append(b, "\r\n"...), a...), "\r\n"...)
 }
 
 // reason is why nothing can be asked for any more.

@@ -73,13 +73,7 @@ func Capture(addr string) (Snapshot, error) {
 	_ = nc.SetDeadline(time.Now().Add(patience))
 	r := bufio.NewReader(nc)
 	return capture(func(args ...string) (node, error) {
-		var b []byte
-		b = append(strconv.AppendInt(append(b, '*'), int64(len(args)), 10), "\r\n"...)
-		for _, a := range args {
-			b = append(strconv.AppendInt(append(b, '$'), int64(len(a)), 10), "\r\n"...)
-			b = append(append(b, a...), "\r\n"...)
-		}
-		if _, err := nc.Write(b); err != nil {
+		if _, err := nc.Write(resp.AppendRequest(nil, args...)); err != nil {
 			return node{}, err
 		}
 		v, err := resp.Decode(r)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/streampulse/pulse/internal/oracle"
+	"github.com/streampulse/pulse/internal/resp"
 	"github.com/streampulse/pulse/server/internal/image"
 )
 
@@ -182,7 +183,7 @@ func (b *bank) transfer(conn *image.Conn, id int, rng *rand.Rand) error {
 	var out []byte
 	for _, args := range [][]string{{"MULTI"}, {"INCRBY", account, strconv.Itoa(-amount)}, {"INCRBY", fmt.Sprint("acc:", (i+1)%accounts), strconv.Itoa(-amount)},
 		{"HINCRBY", hash, strconv.Itoa(j), strconv.Itoa(amount)}, {"ZINCRBY", zset, strconv.Itoa(amount), strconv.Itoa(k)}, {"INCR", clerk}, {"EXEC"}} {
-		out = image.Request(out, args...)
+		out = resp.AppendRequest(out, args...)
 	}
 	if _, err := conn.Write(out); err != nil {
 		return err

@@ -65,7 +65,7 @@ func (s *sequence) run(c *client, rng *rand.Rand) {
 		for range depth {
 			requests := s.op(s.keys(), s.sent)
 			for _, args := range requests {
-				b = image.Request(b, args...)
+				b = resp.AppendRequest(b, args...)
 			}
 			counts = append(counts, len(requests))
 			s.sent++

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/streampulse/pulse/internal/resp"
 )
 
 // Raw sends random bytes, most of them close to requests, each time on new connections that are closed for writing
@@ -71,10 +73,10 @@ func (s source) rawInput() []byte {
 				"*1\r\n$4\r\nPINGxx", "*1\r\n$0\r\n\r\n", "*1 \r\n", "*+1\r\n$4\r\nPING\r\n", "*1\r\n\r\n", "$4\r\nPING\r\n", "*1\r\n*1\r\n",
 			})...)
 		default:
-			b = encode(b, pick(s, [][]string{
+			b = resp.AppendRequest(b, pick(s, [][]string{
 				{"PING"}, {"ECHO", s.member()}, {"SET", "k", s.member()}, {"GET", "k"}, {"NOSUCH", s.member()}, {"INCR", "n"}, {s.member(), s.member()},
 				{"MULTI"}, {"EXEC"}, {"QUIT"}, {"RPUSH", "l", s.member()}, {"LRANGE", "l", "0", "-1"}, {"DEL", "l", "k", "n"},
-			}))
+			})...)
 		}
 	}
 	if s.oneIn(2) && len(b) > 0 {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/streampulse/pulse/internal/resp"
 )
 
 // Host is a server that keeps what it is told, for Replay.
@@ -135,7 +137,7 @@ func (r *replayer) send(l *link, batch []request) error {
 	}
 	var out []byte
 	for _, q := range batch {
-		out = encode(out, q.args)
+		out = resp.AppendRequest(out, q.args...)
 	}
 	l.send(out)
 	for _, q := range batch {
@@ -169,7 +171,7 @@ func (r *replayer) aside(u unit) error {
 		return r.send(&r.links[1], u)
 	}
 	r.asked = true
-	r.links[1].send(encode(nil, u[0].args))
+	r.links[1].send(resp.AppendRequest(nil, u[0].args...))
 	r.links[1].settle(&r.links[0])
 	return nil
 }

@@ -106,19 +106,10 @@ func (l *link) close() {
 // ask sends one request and returns the reply.
 func (l *link) ask(args ...string) ([]byte, error) {
 	l.conn.SetDeadline(time.Now().Add(replyTimeout))
-	if _, err := l.conn.Write(encode(nil, args)); err != nil {
+	if _, err := l.conn.Write(resp.AppendRequest(nil, args...)); err != nil {
 		return nil, err
 	}
 	return readReply(l.in, nil)
-}
-
-func encode(dst []byte, args []string) []byte {
-	dst = append(strconv.AppendInt(append(dst, '*'), int64(len(args)), 10), '\r', '\n')
-	for _, a := range args {
-		dst = append(strconv.AppendInt(append(dst, '$'), int64(len(a)), 10), '\r', '\n')
-		dst = append(append(dst, a...), '\r', '\n')
-	}
-	return dst
 }
 
 func (r *runner) close() {
@@ -389,7 +380,7 @@ func (r *runner) exchange(session int, batch []*request) (*mismatch, int) {
 	s := &r.sessions[session]
 	var out []byte
 	for _, q := range batch {
-		out = encode(out, q.args)
+		out = resp.AppendRequest(out, q.args...)
 	}
 	if len(out) == 0 {
 		return nil, 0

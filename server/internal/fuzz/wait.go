@@ -3,6 +3,8 @@ package fuzz
 import (
 	"bytes"
 	"time"
+
+	"github.com/streampulse/pulse/internal/resp"
 )
 
 // role says which session a request belongs to.
@@ -47,7 +49,7 @@ func (r *runner) aside(u unit) *mismatch {
 	}
 	r.waiting = &u[0]
 	for i, l := range r.sessions[1].links() {
-		l.send(encode(nil, u[0].args))
+		l.send(resp.AppendRequest(nil, u[0].args...))
 		l.settle(r.sessions[0].links()[i])
 	}
 	return nil

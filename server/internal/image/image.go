@@ -59,20 +59,10 @@ type Conn struct {
 // NewConn makes a Conn of a connection.
 func NewConn(c net.Conn) *Conn { return &Conn{Conn: c, r: bufio.NewReaderSize(c, 64<<10)} }
 
-// Request appends a request as it is sent.
-func Request(dst []byte, args ...string) []byte {
-	dst = append(strconv.AppendInt(append(dst, '*'), int64(len(args)), 10), '\r', '\n')
-	for _, a := range args {
-		dst = append(strconv.AppendInt(append(dst, '$'), int64(len(a)), 10), '\r', '\n')
-		dst = append(append(dst, a...), '\r', '\n')
-	}
-	return dst
-}
-
 // Do sends a request and returns the reply. An error that the server replies is an error here.
 func (c *Conn) Do(args ...string) (resp.Value, error) {
 	c.SetDeadline(time.Now().Add(timeout))
-	if _, err := c.Write(Request(nil, args...)); err != nil {
+	if _, err := c.Write(resp.AppendRequest(nil, args...)); err != nil {
 		return resp.Value{}, err
 	}
 	v, err := resp.Decode(c.r)
@@ -94,7 +84,7 @@ func (c *Conn) all(requests [][]string) ([]resp.Value, error) {
 	for part := range slices.Chunk(requests, 200) {
 		var b []byte
 		for _, args := range part {
-			b = Request(b, args...)
+			b = resp.AppendRequest(b, args...)
 		}
 		c.SetDeadline(time.Now().Add(timeout))
 		go func() { _, _ = c.Write(b) }() // replies may fill the way back before all is sent

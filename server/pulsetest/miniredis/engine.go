@@ -287,17 +287,11 @@ func (b backend) Do(resp3 bool, args []string) []byte {
 	var raw bytes.Buffer
 	rd := bufio.NewReaderSize(io.TeeReader(nc, &raw), 16)
 	if resp3 {
-		_, _ = io.WriteString(nc, "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n")
+		_, _ = nc.Write(resp.AppendRequest(nil, "HELLO", "3"))
 		_, _ = resp.Decode(rd)
 		raw.Reset()
 	}
-	var req []byte
-	req = strconv.AppendInt(append(req, '*'), int64(len(args)), 10)
-	for _, a := range args {
-		req = strconv.AppendInt(append(req, "\r\n$"...), int64(len(a)), 10)
-		req = append(append(req, "\r\n"...), a...)
-	}
-	_, _ = nc.Write(append(req, "\r\n"...))
+	_, _ = nc.Write(resp.AppendRequest(nil, args...))
 	if _, err = resp.Decode(rd); err != nil {
 		return []byte("-ERR " + err.Error() + "\r\n")
 	}

@@ -10,13 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/streampulse/pulse/internal/num"
 	"github.com/streampulse/pulse/internal/resp"
+	"github.com/streampulse/pulse/server/pulsetest/miniredis/internal/native"
 )
 
 var (
@@ -220,37 +219,5 @@ func Parse(b string) (interface{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return value(v), nil
-}
-
-func value(v resp.Value) any {
-	switch {
-	case v.Null:
-		return nil
-	case v.Type == '-' || v.Type == '!':
-		return errors.New(string(v.Str))
-	case v.Type == ':':
-		return int(v.Int)
-	case v.Type == '#':
-		return v.Int == 1
-	case v.Type == ',':
-		return v.Float
-	case v.Type == '%':
-		m := make(map[any]any, len(v.Elems)/2)
-		for pair := range slices.Chunk(v.Elems, 2) {
-			k := value(pair[0])
-			if t := reflect.TypeOf(k); t != nil && !t.Comparable() {
-				k = fmt.Sprint(k) // Go has no such keys
-			}
-			m[k] = value(pair[1])
-		}
-		return m
-	case v.Type == '*' || v.Type == '~' || v.Type == '>':
-		list := make([]any, len(v.Elems))
-		for i, e := range v.Elems {
-			list[i] = value(e)
-		}
-		return list
-	}
-	return string(v.Str)
+	return native.Of(v, func(status string) any { return status }), nil
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"crypto/rand"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -232,7 +231,7 @@ func (l *line) ask(a answer) {
 	id := strconv.Itoa(l.mu.asked)
 	l.mu.own[id] = a
 	l.mu.Unlock()
-	l.feed(request([]string{l.token, id}))
+	l.feed(resp.AppendRequest(nil, l.token, id))
 }
 
 // Answer implements server.Front of Pulse.
@@ -314,13 +313,4 @@ func (l *line) Close() error {
 	}
 	defer l.closed.Done()
 	return l.Conn.Close()
-}
-
-// request encodes a request.
-func request(args []string) []byte {
-	b := append(strconv.AppendInt([]byte{'*'}, int64(len(args)), 10), "\r\n"...)
-	for _, a := range args {
-		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
-	}
-	return b
 }

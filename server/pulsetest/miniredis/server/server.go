@@ -23,6 +23,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/streampulse/pulse/internal/resp"
 )
 
 // Cmd answers a command: cmd is its name in upper case, args are what follows.
@@ -291,7 +293,7 @@ func (s *Server) dispatch(p *Peer, args []string, raw []byte) {
 func (s *Server) pass(p *Peer, cmd string, args []string, raw []byte) {
 	full := s.backend.Adapt(cmd, args)
 	if full != nil && raw != nil {
-		raw = request(full)
+		raw = resp.AppendRequest(nil, full...)
 	} else if full == nil && raw == nil {
 		full = append([]string{cmd}, args...)
 	}
@@ -305,7 +307,7 @@ func (s *Server) pass(p *Peer, cmd string, args []string, raw []byte) {
 		p.client.line.feed(raw)
 		return
 	}
-	p.client.line.feed(request(full))
+	p.client.line.feed(resp.AppendRequest(nil, full...))
 	p.client.settle()
 }
 
