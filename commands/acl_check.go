@@ -27,7 +27,7 @@ func gateACL(c *Conn, k *Call) error {
 		return nil
 	}
 	context := inToplevel
-	if c.multi.active {
+	if c.InMulti() {
 		context = inMulti
 	}
 	why, at := c.may(k.Spec, k.Args)
@@ -89,7 +89,7 @@ func (c *Call) denied(why Refusal, context string, at int) {
 // failedLogin notes that somebody gave the wrong password.
 func (c *Call) failedLogin(user []byte) {
 	context := inToplevel
-	if c.Conn.multi.active {
+	if c.Conn.InMulti() {
 		context = inMulti
 	}
 	c.Env.Users().Denied(&Denied{Why: RefusedLogin, Context: context, Object: string(c.Args[0]), User: string(user), Client: c.ownLine()})
@@ -155,8 +155,8 @@ func (t *Table) MayRun(c *Conn, args [][]byte) (allowed, known bool) {
 // commandOf finds the row of a request; nil if there is none.
 func (t *Table) commandOf(args [][]byte) *Spec {
 	s := t.Lookup(args[0])
-	if s != nil && s.sub != nil && len(args) > 1 {
-		s = lookup(s.sub, args[1])
+	if s != nil && s.sub.n > 0 && len(args) > 1 {
+		s = s.sub.find(args[1])
 	}
 	return s
 }

@@ -149,7 +149,7 @@ func (t *Table) Find(name []byte) *Spec {
 	container, sub, isSub := bytes.Cut(name, []byte("|"))
 	s := t.Original(container)
 	if s != nil && isSub {
-		return lookup(s.sub, sub)
+		return s.sub.find(sub)
 	}
 	return s
 }

@@ -151,7 +151,7 @@ func (t *Table) find(name []byte) *Spec {
 	container, sub, isSub := strings.Cut(string(name), "|")
 	s := t.Lookup([]byte(container))
 	if s != nil && isSub {
-		return lookup(s.sub, []byte(sub))
+		return s.sub.find([]byte(sub))
 	}
 	return s
 }
@@ -476,8 +476,8 @@ func commandGetkeysandflags(c *Call) error {
 func (c *Call) keysOf() (args [][]byte, keys []KeyPos, err error) {
 	args = c.Args[2:]
 	s := c.table.Lookup(args[0])
-	if s != nil && s.sub != nil && len(args) > 1 {
-		if sub := lookup(s.sub, args[1]); sub != nil || s.Run == nil {
+	if s != nil && s.sub.n > 0 && len(args) > 1 {
+		if sub := s.sub.find(args[1]); sub != nil || s.Run == nil {
 			s = sub
 		}
 	}

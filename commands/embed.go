@@ -5,8 +5,8 @@ import "github.com/streampulse/pulse/store"
 // Named returns the row of a request, that of the subcommand if it has one; nil if there is none.
 func (t *Table) Named(args []string) *Spec {
 	s := t.Lookup([]byte(args[0]))
-	if s != nil && s.sub != nil && len(args) > 1 {
-		return lookup(s.sub, []byte(args[1]))
+	if s != nil && s.sub.n > 0 && len(args) > 1 {
+		return s.sub.find([]byte(args[1]))
 	}
 	return s
 }

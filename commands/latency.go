@@ -123,7 +123,7 @@ func latencyHistogram(c *Call) error {
 		container, sub, _ := strings.Cut(string(name), "|")
 		s := c.table.Lookup([]byte(container))
 		if s != nil && sub != "" {
-			s = lookup(s.sub, []byte(sub))
+			s = s.sub.find([]byte(sub))
 		}
 		if s == nil {
 			continue

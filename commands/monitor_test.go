@@ -36,8 +36,8 @@ func TestWhatIsShownOfARequest(t *testing.T) {
 	} {
 		args := bytes.Fields([]byte(c.request))
 		s := h.table.Lookup(args[0])
-		if s.sub != nil {
-			s = lookup(s.sub, args[1])
+		if s.sub.n > 0 {
+			s = s.sub.find(args[1])
 		}
 		if got := string(bytes.Join(redacted(h, s, args), []byte(" "))); got != c.want {
 			t.Errorf("%s is shown as %s", c.request, got)

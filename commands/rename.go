@@ -2,9 +2,7 @@ package commands
 
 import (
 	"errors"
-	"maps"
 	"slices"
-	"strings"
 )
 
 var (
@@ -19,7 +17,7 @@ const maxRename = 1024
 // Rename gives the command from another name, or none with an empty to. Clients and scripts know it by that name only; rows,
 // statistics and what is kept on the disk go on to use the original. It must be called before the table is used.
 func (t *Table) Rename(from, to string) error {
-	s := t.byName[strings.ToLower(from)]
+	s := t.byName.find([]byte(from))
 	switch {
 	case s == nil:
 		return errRenameUnknown
@@ -28,18 +26,18 @@ func (t *Table) Rename(from, to string) error {
 	}
 	if t.originals == nil {
 		// What tables share stays as it is.
-		t.originals = t.byName
-		t.byName, t.names = maps.Clone(t.byName), slices.Clone(t.names)
+		shared := t.byName
+		t.originals, t.names = &shared, slices.Clone(t.names)
 	}
-	delete(t.byName, strings.ToLower(from))
+	t.byName = t.byName.without(from)
 	if to == "" {
 		t.names = slices.DeleteFunc(t.names, func(o *Spec) bool { return o == s })
 		return nil
 	}
-	if t.byName[strings.ToLower(to)] != nil {
+	if t.byName.find([]byte(to)) != nil {
 		return errRenameTaken
 	}
-	t.byName[strings.ToLower(to)] = s
+	t.byName.add(to, s)
 	return nil
 }
 
@@ -48,7 +46,7 @@ func (t *Table) Original(name []byte) *Spec {
 	if t.originals == nil {
 		return t.Lookup(name)
 	}
-	return lookup(t.originals, name)
+	return t.originals.find(name)
 }
 
 // known is Lookup for a request of c. What is replayed has original names; a log that another server has kept may have others.

@@ -87,7 +87,7 @@ func (t *Table) narrow(s *Script) bool {
 	ok := s.KeysOnly && !s.Endless
 	for _, name := range s.Commands {
 		spec := t.Lookup([]byte(name))
-		ok = ok && (spec == nil || spec.sub == nil && spec.Flags&(AllKeys|Exclusive|OwnLocks) == 0 && spec.Strays == nil)
+		ok = ok && (spec == nil || spec.sub.n == 0 && spec.Flags&(AllKeys|Exclusive|OwnLocks) == 0 && spec.Strays == nil)
 	}
 	n := int32(2)
 	if ok {
@@ -293,8 +293,8 @@ func (r *scriptRun) resolve(args [][]byte) (*Spec, error) {
 	if s == nil {
 		return nil, ErrScriptUnknown
 	}
-	if s.sub != nil && len(args) > 1 {
-		sub := lookup(s.sub, args[1])
+	if s.sub.n > 0 && len(args) > 1 {
+		sub := s.sub.find(args[1])
 		if sub == nil {
 			return nil, ErrScriptUnknown
 		}

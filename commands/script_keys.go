@@ -6,7 +6,7 @@ package commands
 // keys depend on what its arguments are.
 func (t *Table) KeyPlaces(name string, argc int) (places []int, all, ok bool) {
 	s := t.Lookup([]byte(name))
-	if s == nil || s.sub != nil || s.Strays != nil || s.MoreKeys != nil {
+	if s == nil || s.sub.n > 0 || s.Strays != nil || s.MoreKeys != nil {
 		return nil, false, false
 	}
 	for i := range s.Keys {

@@ -134,7 +134,7 @@ type Spec struct {
 	id       int    // index into the statistics, dense from 0
 	full     string // lower case, "client|setname" for subcommands
 	parent   *Spec
-	sub      map[string]*Spec
+	sub      names
 	firstKey int  // position of the one key, if that is all there is to know about keys; else 0
 	tied     bool // its reply may tell of data
 	warmKey  int  // position of the first key, if it is fixed; else 0

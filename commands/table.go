@@ -12,14 +12,14 @@ import (
 type Table struct {
 	rows
 	// originals are the names before Rename, nil if nothing was renamed.
-	originals map[string]*Spec
+	originals *names
 
 	aux aux
 }
 
 // rows are what all tables share: it is derived once in a process.
 type rows struct {
-	byName map[string]*Spec
+	byName names
 	all    []*Spec // containers and subcommands too; the index is the ID
 	names  []*Spec // top level only, sorted by group of source
 }
@@ -76,7 +76,6 @@ var groups = [][]Spec{
 // all tables.
 func New(s *store.Store) *Table {
 	deriving.Do(func() {
-		derived.byName = make(map[string]*Spec)
 		for _, g := range groups {
 			for i := range g {
 				spec := g[i] // a copy: handlers may refer to what they are derived from
@@ -123,19 +122,17 @@ func (t *rows) add(s *Spec, parent *Spec) {
 	case s.Flags&Write != 0 && s.Flags&ReadOnly != 0:
 		panic("commands: both write and readonly: " + s.full)
 	}
-	names := t.byName
+	names := &t.byName
 	if parent != nil {
-		names = parent.sub
+		names = &parent.sub
 	} else {
 		t.names = append(t.names, s)
 	}
-	key := strings.ToLower(s.Name)
-	if names[key] != nil {
+	if names.find([]byte(s.Name)) != nil {
 		panic("commands: two rows for " + s.full)
 	}
-	names[key] = s
+	names.add(s.Name, s)
 	if len(s.Sub) > 0 {
-		s.sub = make(map[string]*Spec)
 		subs := s.Sub
 		s.Sub = make([]Spec, len(subs))
 		for i := range subs {
@@ -154,27 +151,8 @@ func (t *Table) Spec(id int) *Spec { return t.all[id] }
 // Commands returns the top-level commands in the order of their groups.
 func (t *Table) Commands() []*Spec { return t.names }
 
-const maxName = 64
-
 // Lookup finds the command of the given name, in any case of letters; nil if there is none.
-func (t *Table) Lookup(name []byte) *Spec { return lookup(t.byName, name) }
-
-func lookup(m map[string]*Spec, name []byte) *Spec {
-	if len(name) > maxName {
-		if len(name) <= maxRename {
-			return m[strings.ToLower(string(name))]
-		}
-		return nil
-	}
-	var buf [maxName]byte
-	for i, c := range name {
-		if c-'A' <= 'Z'-'A' {
-			c |= 0x20
-		}
-		buf[i] = c
-	}
-	return m[string(buf[:len(name)])]
-}
+func (t *Table) Lookup(name []byte) *Spec { return t.byName.find(name) }
 
 // Hint begins to fetch the memory of the first key of a request of c that will be run soon.
 func (t *Table) Hint(c *Conn, args [][]byte) (h store.Hint) {
@@ -203,8 +181,8 @@ func (t *Table) resolve(c *Conn, args [][]byte) (*Spec, error) {
 		}
 		c.last.name, c.last.spec = append(c.last.name[:0], args[0]...), s
 	}
-	if s.sub != nil && len(args) > 1 {
-		if sub := lookup(s.sub, args[1]); sub != nil {
+	if s.sub.n > 0 && len(args) > 1 {
+		if sub := s.sub.find(args[1]); sub != nil {
 			return sub, nil
 		}
 		return nil, errUnknownSubcommand(args[0], args[1])
