@@ -25,11 +25,11 @@ func (t *Table) DoBusy(c *Conn, args [][]byte) {
 	if spec != nil {
 		c.Meter.Rejected(spec.id)
 		if spec.full == "exec" {
-			c.multi = multi{} // what is watched stays so: its shards are locked
+			c.discard() // what is watched stays so: its shards are locked
 			err = errExecRefused(err)
 		}
 	}
-	c.multi.spoiled = c.multi.active
+	c.spoil()
 	c.Meter.ErrorReply(err.Error())
 	c.Out.Error(err.Error())
 }

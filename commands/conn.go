@@ -32,6 +32,8 @@ type Conn struct {
 	mark time.Duration
 
 	Authenticated bool
+	Unix          bool // it came by a Unix socket
+	unheard       bool // the reply that it waits for is held back by CLIENT REPLY
 	User          string
 	account       *Account // of User; nil may do everything
 	Name          string
@@ -39,7 +41,6 @@ type Conn struct {
 	LibVer        string
 	Addr, LAddr   string
 	FD            int
-	Unix          bool
 	Created       time.Duration // by the monotonic clock
 	LastActive    time.Duration
 	LastCmd       *Spec
@@ -66,17 +67,16 @@ type Conn struct {
 	// Monitor tells that the client looks on while others' commands run.
 	Monitor   bool
 	monitored bool          // somebody looks on; as of the beginning of the batch
+	replica   bool          // it is being sent export
 	slow      time.Duration // what takes as long goes to the slow log; likewise
 
-	export  Export // what it wants as a replica
-	replica bool   // it is being sent that
-	multi   multi
-	running multi // the transaction that EXEC is running
+	export  Export       // what it wants as a replica
+	multi   *transaction // nil outside of MULTI
+	running *transaction // that EXEC is running, nil if none is
 	watch   store.Watch
 	blocked *blockedCall
 
-	unheard bool   // the reply that the connection waits for is held back by CLIENT REPLY
-	after   []byte // pushes that follow the reply under way
+	after []byte // pushes that follow the reply under way
 
 	call Call // reused by each command
 	keys []KeyPos
@@ -137,18 +137,29 @@ func (c *Conn) lap() time.Duration {
 func (c *Conn) Worked() time.Duration { return c.mark - c.batch.mono }
 
 // InMulti reports whether the client is between MULTI and EXEC.
-func (c *Conn) InMulti() bool { return c.multi.active }
+func (c *Conn) InMulti() bool { return c.multi != nil }
 
 // QueuedCommands returns the number of commands queued, or being run by EXEC, -1 outside of MULTI.
 func (c *Conn) QueuedCommands() int {
-	if !c.multi.active && !c.running.active {
-		return -1
+	switch {
+	case c.multi != nil:
+		return len(c.multi.queue)
+	case c.running != nil:
+		return len(c.running.queue)
 	}
-	return len(c.multi.queue) + len(c.running.queue)
+	return -1
 }
 
 // QueuedBytes returns the size of the queue of MULTI in bytes, also while EXEC runs it.
-func (c *Conn) QueuedBytes() int { return c.multi.bytes + c.running.bytes }
+func (c *Conn) QueuedBytes() int {
+	switch {
+	case c.multi != nil:
+		return c.multi.bytes
+	case c.running != nil:
+		return c.running.bytes
+	}
+	return 0
+}
 
 // Watching returns the number of keys watched.
 func (c *Conn) Watching() int { return c.watch.Len() }

@@ -80,9 +80,9 @@ func (t *Table) reject(c *Conn, spec *Spec, err error) {
 	if spec != nil {
 		c.Meter.Rejected(spec.id)
 	}
-	c.multi.spoiled = c.multi.active
+	c.spoil()
 	if spec != nil && spec.full == "exec" {
-		c.multi = multi{}
+		c.discard()
 		c.Tx.BeginAt(c.DB, c.now())
 		c.unwatch(c.Tx)
 		err = errExecRefused(err)

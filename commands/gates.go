@@ -47,7 +47,7 @@ func gateMulti(c *Conn, k *Call) error {
 	if c.Monitor && !mayMonitor(k.Spec) {
 		return ErrMonitorKeys
 	}
-	if !c.multi.active {
+	if c.multi == nil {
 		return nil
 	}
 	if k.Spec.Flags&NoMulti != 0 {
@@ -63,7 +63,7 @@ func gateMulti(c *Conn, k *Call) error {
 
 // gatePause makes the client wait while CLIENT PAUSE is in force. A transaction waits if anything in it would.
 func gatePause(c *Conn, k *Call) error {
-	write := k.Spec.Flags&(Write|MayReplicate) != 0 || k.Spec.Flags&OwnLocks != 0 && c.multi.writes && k.Spec.full == "exec"
+	write := k.Spec.Flags&(Write|MayReplicate) != 0 || k.Spec.Flags&OwnLocks != 0 && c.multi.mayWrite() && k.Spec.full == "exec"
 	if !c.Env.Paused(write) || k.Spec.full == "client|unpause" {
 		return nil
 	}

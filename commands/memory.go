@@ -244,10 +244,10 @@ func gateOOM(c *Conn, k *Call) error {
 	needs := k.Spec.Flags&DenyOOM != 0
 	switch k.Spec.full {
 	case "exec":
-		needs = c.multi.denyOOM
+		needs = c.multi != nil && c.multi.denyOOM
 	case "discard", "multi", "watch", "quit", "reset":
 	default:
-		needs = needs || c.multi.active
+		needs = needs || c.InMulti()
 	}
 	if needs {
 		return ErrOOM

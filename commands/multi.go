@@ -1,6 +1,10 @@
 package commands
 
-import "github.com/streampulse/pulse/store"
+import (
+	"sync"
+
+	"github.com/streampulse/pulse/store"
+)
 
 var transactionCommands = []Spec{
 	{Name: "MULTI", Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy, Group: GroupTransaction,
@@ -16,14 +20,16 @@ var transactionCommands = []Spec{
 		Since: "2.2.0", Complexity: "O(1)", Summary: "Forgets all watched keys.", Run: unwatch},
 }
 
-// multi is a transaction being queued.
-type multi struct {
-	active  bool
+// transaction is what a client has queued since MULTI. Its memory is that of earlier ones.
+type transaction struct {
 	spoiled bool // a command was refused: EXEC will fail
 	writes  bool // some queued command may write
 	denyOOM bool // some queued command may need memory
 	bytes   int
 	queue   []queued
+	args    [][]byte // all arguments of the queue
+	text    []byte   // and their bytes
+	call    Call     // of the command of the queue that runs
 }
 
 type queued struct {
@@ -31,37 +37,76 @@ type queued struct {
 	args [][]byte
 }
 
-func (m *multi) add(s *Spec, args [][]byte, writes bool) {
-	q := queued{s, cloneArgs(args)}
-	for _, a := range q.args {
+var transactions = sync.Pool{New: func() any { return new(transaction) }}
+
+const (
+	// keepQueue and keepText bound the arguments and the bytes of a transaction whose memory is used again.
+	keepQueue = 1 << 10
+	keepText  = 16 << 10
+)
+
+// release gives up the memory of m, which may be nil.
+func (m *transaction) release() {
+	if m == nil || cap(m.args) > keepQueue || cap(m.queue) > keepQueue || cap(m.text) > keepText {
+		return
+	}
+	clear(m.queue)
+	clear(m.args)
+	*m = transaction{queue: m.queue[:0], args: m.args[:0], text: m.text[:0]}
+	transactions.Put(m)
+}
+
+func (m *transaction) add(s *Spec, args [][]byte, writes bool) {
+	// Where the slices grow, what was queued before keeps the memory it has.
+	first := len(m.args)
+	for _, a := range args {
+		at := len(m.text)
+		m.text = append(m.text, a...)
+		m.args = append(m.args, m.text[at:len(m.text):len(m.text)])
 		m.bytes += len(a) + 24
 	}
 	m.denyOOM = m.denyOOM || s.Flags&DenyOOM != 0
 	m.writes = m.writes || writes
-	m.queue = append(m.queue, q)
+	m.queue = append(m.queue, queued{s, m.args[first:len(m.args):len(m.args)]})
+}
+
+// mayWrite reports whether some queued command may; m may be nil.
+func (m *transaction) mayWrite() bool { return m != nil && m.writes }
+
+// spoil makes EXEC fail, if the client has begun a transaction.
+func (c *Conn) spoil() {
+	if c.multi != nil {
+		c.multi.spoiled = true
+	}
+}
+
+// discard ends the transaction that the client has begun, if any.
+func (c *Conn) discard() {
+	c.multi.release()
+	c.multi = nil
 }
 
 func multiCmd(c *Call) error {
-	if c.Conn.multi.active {
+	if c.Conn.InMulti() {
 		return ErrMultiNested
 	}
-	c.Conn.multi = multi{active: true}
+	c.Conn.multi = transactions.Get().(*transaction)
 	c.OK()
 	return nil
 }
 
 func discard(c *Call) error {
-	if !c.Conn.multi.active {
+	if !c.Conn.InMulti() {
 		return ErrDiscardNoMulti
 	}
-	c.Conn.multi = multi{}
+	c.Conn.discard()
 	c.Conn.unwatch(c.Tx)
 	c.OK()
 	return nil
 }
 
 func watch(c *Call) error {
-	if c.Conn.multi.active {
+	if c.Conn.InMulti() {
 		return ErrWatchInMulti
 	}
 	for _, key := range c.Args[1:] {
@@ -93,7 +138,7 @@ func (c *Conn) unwatch(tx *store.Tx) {
 
 // reset gives up transaction, watch and subscriptions.
 func (c *Conn) reset() {
-	c.multi = multi{}
+	c.discard()
 	c.Tx.BeginAt(c.DB, c.now())
 	c.unwatch(c.Tx)
 	c.untrack()
@@ -108,12 +153,15 @@ func (c *Conn) reset() {
 // look at the watch and the last command.
 func exec(c *Call) error {
 	conn, tx := c.Conn, c.Tx
-	if !conn.multi.active {
+	if !conn.InMulti() {
 		return ErrExecNoMulti
 	}
-	m := &conn.running
-	*m, conn.multi = conn.multi, multi{}
-	defer func() { *m = multi{} }()
+	m := conn.multi
+	conn.running, conn.multi = m, nil
+	defer func() {
+		conn.running = nil
+		m.release()
+	}()
 	if m.spoiled {
 		conn.unwatch(tx)
 		return ErrExecAbort
@@ -125,7 +173,12 @@ func exec(c *Call) error {
 	case AllKeys:
 		tx.LockAll()
 	default:
-		for _, q := range m.queue {
+		for i := range m.queue {
+			q := &m.queue[i]
+			if at := q.spec.firstKey; at != 0 {
+				tx.Want(q.args[at])
+				continue
+			}
 			pos, _ := q.spec.KeyPositions(q.args, conn.keys[:0])
 			conn.keys = pos
 			for _, p := range pos {
@@ -141,45 +194,58 @@ func exec(c *Call) error {
 }
 
 // scope returns Exclusive or AllKeys if some command needs that much, else 0.
-func (m *multi) scope(c *Call) (f Flags) {
-	for _, q := range m.queue {
-		if q.spec.Flags&Exclusive != 0 || q.spec.Scope != nil && q.spec.Scope(q.call(c)) != 0 {
+func (m *transaction) scope(c *Call) (f Flags) {
+	for i := range m.queue {
+		q := &m.queue[i]
+		if q.spec.Flags&Exclusive != 0 || q.spec.Scope != nil && q.spec.Scope(m.prepare(c, q)) != 0 {
 			return Exclusive
 		}
-		if _, whole := q.spec.Reach(q.args, nil); !whole || q.spec.Flags&AllKeys != 0 {
+		if q.spec.Flags&AllKeys != 0 {
+			f = AllKeys
+		}
+		if f == AllKeys || q.spec.firstKey != 0 {
+			continue
+		}
+		var whole bool
+		if c.Conn.keys, whole = q.spec.Reach(q.args, c.Conn.keys[:0]); !whole {
 			f = AllKeys
 		}
 	}
 	return f
 }
 
-// call is the command as the handler of EXEC runs it.
-func (q *queued) call(c *Call) *Call {
-	return &Call{Writer: c.Writer, Tx: c.Tx, Spec: q.spec, Args: q.args, Conn: c.Conn, Env: c.Env, table: c.table, atomic: true}
+// prepare makes m.call the command as c, the handler of EXEC, runs it.
+func (m *transaction) prepare(c *Call, q *queued) *Call {
+	m.call = Call{Writer: c.Writer, Tx: c.Tx, Spec: q.spec, Args: q.args, Conn: c.Conn, Env: c.Env, table: c.table, atomic: true, effect: m.call.effect[:0]}
+	return &m.call
 }
 
 // execEndless reports whether the end of a queued command cannot be foreseen.
 func execEndless(c *Call) bool {
-	for i := range c.Conn.multi.queue {
-		q := &c.Conn.multi.queue[i]
-		if q.spec.Endless != nil && q.spec.Endless(q.call(c)) {
+	m := c.Conn.multi
+	if m == nil {
+		return false
+	}
+	for i := range m.queue {
+		q := &m.queue[i]
+		if q.spec.Endless != nil && q.spec.Endless(m.prepare(c, q)) {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *Conn) execQueue(k *Call, m *multi) {
+func (c *Conn) execQueue(k *Call, m *transaction) {
 	if k.Tx.Unwatch(&c.watch) {
 		k.NullArray()
 		return
 	}
 	k.Array(len(m.queue))
-	for _, q := range m.queue {
+	for i := range m.queue {
 		// The commands run as one: the clock stands, waiters are served after the last.
-		call := Call{Writer: k.Writer, Tx: k.Tx, Spec: q.spec, Args: q.args, Conn: c, Env: k.Env, table: k.table, atomic: true}
+		call := m.prepare(k, &m.queue[i])
 		k.Tx.Select(c.DB)
-		err := c.recheck(&call)
+		err := c.recheck(call)
 		if err == nil {
 			err = call.perform(k.Len())
 		} else {
@@ -189,9 +255,9 @@ func (c *Conn) execQueue(k *Call, m *multi) {
 			c.Meter.ErrorReply(err.Error())
 		}
 		d := c.lap()
-		c.Meter.Command(q.spec.id, d, err != nil || call.failed)
+		c.Meter.Command(call.Spec.id, d, err != nil || call.failed)
 		if d >= c.slow {
-			c.noteSlow(q.spec, q.args, d, false)
+			c.noteSlow(call.Spec, call.Args, d, false)
 		}
 	}
 }

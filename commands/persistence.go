@@ -88,7 +88,7 @@ func gateLoading(c *Conn, k *Call) error {
 // gateDisk refuses to write while what is written could not be kept; PING is refused, too, so that whoever looks after
 // the server learns of it.
 func gateDisk(c *Conn, k *Call) error {
-	if k.Spec.Flags&Write != 0 || k.Spec.full == "ping" || k.Spec.full == "exec" && c.multi.writes {
+	if k.Spec.Flags&Write != 0 || k.Spec.full == "ping" || k.Spec.full == "exec" && c.multi.mayWrite() {
 		return c.Env.WriteRefused()
 	}
 	return nil

@@ -70,7 +70,7 @@ func (k *Call) trackRead() {
 
 // endCaching follows a request: what CLIENT CACHING says holds for the one after it, and for a whole transaction.
 func (c *Conn) endCaching(s *Spec) {
-	if !c.multi.active && (s == nil || s.parent == nil || s.parent.full != "client") {
+	if !c.InMulti() && (s == nil || s.parent == nil || s.parent.full != "client") {
 		c.Tracking.caching = false
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // TestMaxmemoryClients: clients that take the most go first, those who asked to be spared do not, and small ones do not notice.
@@ -73,4 +74,12 @@ func TestDescriptorOfMovedClient(t *testing.T) {
 	})
 	want := fmt.Sprintf(" fd=%d ", descriptor((*s.owner.Load()).(*stream).nc))
 	waitFor(t, want, func() bool { return strings.Contains(c.do("CLIENT LIST ID "+id), want) })
+}
+
+// TestSessionSize: a session fills its size class of Go's allocator, which has 1152 bytes for it and a header of 8. One more word, and
+// each of many idle connections costs 128 bytes more.
+func TestSessionSize(t *testing.T) {
+	if size := unsafe.Sizeof(session{}); size > 1152-8 && unsafe.Sizeof(uintptr(0)) == 8 {
+		t.Errorf("a session has %d bytes", size)
+	}
 }

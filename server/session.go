@@ -37,10 +37,10 @@ type session struct {
 	front   Front    // nil, which is usual, or the connection
 
 	kept keptReplies // replies that wait for the disk (durable.go)
-	last bool        // to be closed when they are sent
 
 	wrote placeInLog // behind what it has written before the input being handled (diskmark.go)
 
+	last      bool        // to be closed when kept replies are sent
 	waiting   bool        // a command waits for its keys
 	slow      bool        // it kept its loop busy for too long
 	hold      bool        // too much output waits: no input is worked on
