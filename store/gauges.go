@@ -6,15 +6,15 @@ import "time"
 
 // Watched is how many names of keys are watched by some client.
 func (tx *Tx) Watched() (n int) {
-	tx.eachDatabase(func(db *database) { n += len(db.watched) })
+	tx.eachClients(func(i *interests) { n += len(i.watched) })
 	return n
 }
 
 // Awaited is how many names of keys some client waits for, and how many of them somebody waits for of whom picky says true.
 func (tx *Tx) Awaited(picky func(w *Waiter) bool) (all, some int) {
-	tx.eachDatabase(func(db *database) {
-		all += len(db.waiting)
-		for _, q := range db.waiting {
+	tx.eachClients(func(i *interests) {
+		all += len(i.waiting)
+		for _, q := range i.waiting {
 			for e := q.Front(); e != nil; e = e.Next() {
 				if picky(e.Value.(*Waiter)) {
 					some++
@@ -26,11 +26,13 @@ func (tx *Tx) Awaited(picky func(w *Waiter) bool) (all, some int) {
 	return all, some
 }
 
-func (tx *Tx) eachDatabase(f func(db *database)) {
+func (tx *Tx) eachClients(f func(*interests)) {
 	for i := range tx.s.shards {
 		dbs := tx.s.shards[i].dbs
 		for n := range dbs {
-			f(&dbs[n])
+			if dbs[n].clients != nil {
+				f(dbs[n].clients)
+			}
 		}
 	}
 }

@@ -192,7 +192,7 @@ func (tx *Tx) Flush(db int) (n int) {
 		if d.keys == nil {
 			continue
 		}
-		for name := range d.watched {
+		for name := range d.watchedNames() {
 			if e := d.keys.find(tx.s.hash([]byte(name)), []byte(name)); e.b != nil {
 				tx.notify(d, name)
 			}
@@ -216,7 +216,7 @@ func (tx *Tx) SwapDB(a, b int) {
 		dbs := tx.s.shards[i].dbs
 		for _, n := range [2]int{a, b} {
 			d := &dbs[n]
-			for name := range d.watched {
+			for name := range d.watchedNames() {
 				for _, m := range [2]int{a, b} {
 					tx.db = m
 					if e := tx.find([]byte(name)); e.b != nil { // what is due goes now: it must not come, and touch later

@@ -84,8 +84,7 @@ type shard struct {
 type database struct {
 	keys    *keyspace    // nil while empty
 	count   atomic.Int64 // keys; written under mu of the shard, read without
-	waiting map[string]*waitQueue
-	watched map[string][]*Watch
+	clients *interests   // nil until there are any
 }
 
 const maxShards = 1 << 10

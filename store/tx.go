@@ -301,7 +301,7 @@ func (tx *Tx) expire(db *database, e *entry) {
 
 // nameFor returns the name of the key of e for notify, "" if nobody would be told.
 func (db *database) nameFor(e *entry) string {
-	if db.watched == nil && db.waiting == nil {
+	if !db.some() {
 		return ""
 	}
 	return string(keyOf(e.b))
@@ -324,7 +324,7 @@ func (tx *Tx) Modified(key []byte, n int) {
 	tx.changes += n
 	h := tx.hash(key)
 	db := tx.database(h)
-	if db.watched != nil || db.waiting != nil {
+	if db.some() {
 		tx.notify(db, string(key))
 	}
 	if t := tx.s.tracker.Load(); t != nil {

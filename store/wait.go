@@ -64,13 +64,12 @@ func (tx *Tx) Enqueue(key []byte, w *Waiter) {
 		}
 	}
 	db := tx.database(tx.hash(key))
-	if db.waiting == nil {
-		db.waiting = make(map[string]*waitQueue)
-	}
-	q := db.waiting[name]
+	queues := db.interested().waiting
+	q := queues[name]
 	if q == nil {
 		q = list.New()
-		db.waiting[name] = q
+		queues[name] = q
+		db.clients.came()
 	}
 	w.keys = append(w.keys, Key{tx.db, name})
 	w.elems = append(w.elems, q.PushBack(w))
@@ -89,14 +88,11 @@ func (tx *Tx) Dequeue(w *Waiter) {
 	for i, k := range w.keys {
 		tx.db = k.DB
 		db := tx.database(tx.s.hash([]byte(k.Name)))
-		q := db.waiting[k.Name]
+		q := db.clients.waiting[k.Name]
 		q.Remove(w.elems[i])
-		if q.Len() > 0 {
-			continue
-		}
-		delete(db.waiting, k.Name)
-		if len(db.waiting) == 0 {
-			db.waiting = nil
+		if q.Len() == 0 {
+			delete(db.clients.waiting, k.Name)
+			db.left()
 		}
 	}
 	tx.db = db0
@@ -108,7 +104,7 @@ func (tx *Tx) Ready() []Key { return tx.ready }
 
 // Wake notes that those who wait for key may be served, though nothing that a watcher of it looks for has changed.
 func (tx *Tx) Wake(key []byte) {
-	if tx.database(tx.hash(key)).waiting[string(key)] != nil {
+	if tx.database(tx.hash(key)).queue(key) != nil {
 		tx.ready = append(tx.ready, Key{tx.db, string(key)})
 	}
 }
@@ -126,7 +122,7 @@ func (s *Store) serve(keys []Key) {
 
 // Waiters appends those who wait for key, whose shard is locked, to dst, the longest wait first.
 func (tx *Tx) Waiters(key []byte, dst []*Waiter) []*Waiter {
-	if q := tx.database(tx.hash(key)).waiting[string(key)]; q != nil {
+	if q := tx.database(tx.hash(key)).queue(key); q != nil {
 		for e := q.Front(); e != nil; e = e.Next() {
 			dst = append(dst, e.Value.(*Waiter))
 		}
@@ -142,7 +138,10 @@ func (tx *Tx) Holds(key []byte, k Kind) bool {
 
 // notifyWaiters notes as ready every key of the database that has waiters.
 func (tx *Tx) notifyWaiters(db *database) {
-	for name := range db.waiting {
+	if db.clients == nil {
+		return
+	}
+	for name := range db.clients.waiting {
 		tx.ready = append(tx.ready, Key{tx.db, name})
 	}
 }

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"slices"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // Watch is one client's set of watched keys: it becomes dirty when any of them changes.
 type Watch struct {
@@ -20,14 +17,15 @@ func (tx *Tx) WatchKey(key []byte, w *Watch) {
 	tx.find(key) // a key whose time has come counts as missing from the start
 	tx.ReadsOnly = false
 	db := tx.database(tx.hash(key))
-	if slices.Contains(db.watched[string(key)], w) {
+	watched := db.interested().watched
+	l := watched[string(key)]
+	if l.has(w) {
 		return
 	}
-	if db.watched == nil {
-		db.watched = make(map[string][]*Watch)
-	}
 	name := string(key)
-	db.watched[name] = append(db.watched[name], w)
+	l.add(w)
+	watched[name] = l
+	db.clients.came()
 	w.keys = append(w.keys, Key{tx.db, name})
 }
 
@@ -47,15 +45,14 @@ func (tx *Tx) Unwatch(w *Watch) (dirty bool) {
 		key := []byte(k.Name)
 		tx.find(key)
 		db := tx.database(tx.s.hash(key))
-		l := slices.DeleteFunc(db.watched[k.Name], func(o *Watch) bool { return o == w })
-		if len(l) > 0 {
-			db.watched[k.Name] = l
+		watched := db.clients.watched
+		l := watched[k.Name]
+		if l.remove(w) {
+			watched[k.Name] = l
 			continue
 		}
-		delete(db.watched, k.Name)
-		if len(db.watched) == 0 {
-			db.watched = nil
-		}
+		delete(watched, k.Name)
+		db.left()
 	}
 	tx.db, tx.ReadsOnly = db0, false
 	w.keys = w.keys[:0]
@@ -64,10 +61,16 @@ func (tx *Tx) Unwatch(w *Watch) (dirty bool) {
 
 // notify tells whoever watches name and notes that its waiters may be served.
 func (tx *Tx) notify(db *database, name string) {
-	for _, w := range db.watched[name] {
-		w.dirty.Store(true)
+	if db.clients == nil {
+		return
 	}
-	if db.waiting[name] != nil {
+	if l := db.clients.watched[name]; l.first != nil {
+		l.first.dirty.Store(true)
+		for _, w := range l.more {
+			w.dirty.Store(true)
+		}
+	}
+	if db.clients.waiting[name] != nil {
 		tx.ready = append(tx.ready, Key{tx.db, name})
 	}
 }
