@@ -1,9 +1,11 @@
 package aof
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/streampulse/pulse/internal/clock"
 	"github.com/streampulse/pulse/internal/vfs"
 )
 
@@ -45,5 +47,74 @@ func TestWritesDuringSync(t *testing.T) {
 	k.want("SELECT 0; SET k 1; INCR k; INCR k; INCR k")
 	if err := k.log.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPowerCutsEverySecond: whenever the machine stops, between one operation on files and the next, what was appended more than a
+// second before is there. An fsync takes as long as a tick.
+func TestPowerCutsEverySecond(t *testing.T) {
+	for seed := range uint64(3) {
+		mem := vfs.NewMem()
+		if err := mem.MkdirAll("data", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := mem.SyncDir("."); err != nil {
+			t.Fatal(err)
+		}
+		mem.Forget()
+		clk := clock.NewFake(time.Unix(1_900_000_000, 0))
+		slow := vfs.NewFault(mem)
+		slow.Add(vfs.Rule{Ops: vfs.OpSyncData, Before: func(vfs.OpKind, string) { clk.Advance(tick) }})
+		d := newDiary(t, slow, mem, EverySecond)
+		d.o.Clock = clk
+		if err := d.open(); err != nil {
+			t.Fatal(err)
+		}
+		d.log.everysec.Lock()       // the ticks are ours
+		var written []time.Duration // when each unit was
+		var done []time.Duration    // when each operation was
+		note := func() {
+			for len(done) < mem.Count() {
+				done = append(done, clk.Mono())
+			}
+		}
+		rng := rand.New(rand.NewPCG(seed, 1))
+		for range 6 * time.Second / tick {
+			for left := tick; left > 0; {
+				step := min(left, time.Duration(1+rng.IntN(int(tick))))
+				clk.Advance(step)
+				if left -= step; rng.IntN(3) == 0 {
+					d.unit(true)
+					written = append(written, clk.Mono())
+				}
+				note()
+			}
+			d.log.lookAfter()
+			note()
+		}
+		d.log.everysec.Unlock()
+		for cut, image := range mem.Crashes(seed, 1) {
+			at := clk.Mono() // the machine stops before the next operation, if there is one
+			if cut.Op < len(done) {
+				at = done[cut.Op]
+			}
+			least := 0
+			for least < len(written) && written[least] < at-time.Second {
+				least++
+			}
+			again := newDiary(t, image, image, EverySecond)
+			if err := again.open(); err != nil {
+				t.Fatalf("%v: %v", cut, err)
+			}
+			if again.n < least {
+				t.Fatalf("%v at %v: %d units, %d were written a second before", cut, at, again.n, least)
+			}
+			if err := again.log.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.log.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

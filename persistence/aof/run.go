@@ -6,8 +6,13 @@ import (
 	"time"
 )
 
-// tick is how often the log looks after itself: everysec, and what has failed.
-const tick = 100 * time.Millisecond
+const (
+	// tick is how often the log looks after itself: everysec, and what has failed.
+	tick = 100 * time.Millisecond
+	// syncPeriod is how long after an fsync of everysec the next one begins, to the next tick. Together with the tick and an fsync
+	// that takes no longer it is a second: what is older than that no power cut takes away.
+	syncPeriod = time.Second - 2*tick
+)
 
 // run syncs: with always whenever something was appended, otherwise once a second.
 func (l *Log) run() {
@@ -16,7 +21,6 @@ func (l *Log) run() {
 	defer timer.Stop()
 	g := group{l: l, late: time.NewTimer(time.Hour)}
 	defer g.late.Stop()
-	lastSync, quiet := l.o.Clock.Mono(), l.appended.Load()
 	told := l.synced.Load()
 	for {
 		if n := l.synced.Load(); n != told {
@@ -31,37 +35,41 @@ func (l *Log) run() {
 			if Policy(l.policy.Load()) == Always {
 				g.commit(false)
 			}
-			continue
 		case <-g.late.C:
 			if Policy(l.policy.Load()) == Always {
 				g.commit(true)
 			}
-			continue
 		case <-timer.C:
+			l.everysec.Lock()
+			l.lookAfter()
+			l.everysec.Unlock()
 		}
-		now := l.o.Clock.Mono()
-		switch policy := Policy(l.policy.Load()); {
-		case policy == Always:
-			l.commit() // what failed before, or was appended without a client
-		case now-lastSync >= time.Second:
-			l.flushAnyway()
-			if policy == EverySecond && !l.calm.Load() {
-				l.syncAside()
-			}
-		default:
-			continue
-		}
-		if now-lastSync < time.Second {
-			continue
-		}
-		lastSync = now
-		// After a second without anything new the file says itself that it is durable, so that damage to it is not taken
-		// for a tail that a crash has torn.
-		if appended := l.appended.Load(); appended != quiet {
-			quiet = appended
-		} else if Policy(l.policy.Load()) != Never {
-			l.sayDurable()
-		}
+	}
+}
+
+// lookAfter is done at every tick, with everysec locked.
+func (l *Log) lookAfter() {
+	e := &l.everysec
+	policy, now := Policy(l.policy.Load()), l.o.Clock.Mono()
+	if policy == Always {
+		l.commit() // what failed before, or was appended without a client
+	}
+	if now-e.last < syncPeriod {
+		return
+	}
+	e.last = now
+	if policy != Always {
+		l.flushAnyway()
+	}
+	if policy == EverySecond && !l.calm.Load() {
+		l.syncAside()
+	}
+	// After a second without anything new the file says itself that it is durable, so that damage to it is not taken
+	// for a tail that a crash has torn.
+	if appended := l.appended.Load(); appended != e.quiet {
+		e.quiet = appended
+	} else if policy != Never {
+		l.sayDurable()
 	}
 }
 
