@@ -5,12 +5,12 @@
 // gigantic picture cost nothing. Both are pure functions, and may be called concurrently.
 //
 // How: PNG, JPEG, GIF (its first frame) and WebP are told by their content, never by what a request calls them. The largest square in the
-// middle is scaled by Catmull-Rom, the smaller sizes from the largest. What is written is new: nothing of the upload but
-// its pixels survives, neither metadata with the place it was taken at nor what somebody has appended.
+// middle is scaled by Catmull-Rom, the smaller sizes from the largest, and turned as the camera says that it was held. What is written is
+// new: nothing of the upload but its pixels survives, neither metadata with the place it was taken at nor what somebody has appended.
 //
 // Trade-offs. The decoders of the standard library need all of a picture in memory: at MaxPixels that is 64 MB for most, and
-// about 400 MB for a progressive JPEG in CMYK, so a process should make few at a time. The orientation that a camera has noted
-// beside the pixels is not looked at.
+// about 400 MB for a progressive JPEG in CMYK, so a process should make few at a time. What stands in Exif counts for JPEG, which is what
+// cameras make, and not for WebP and PNG.
 package avatar
 
 import (
@@ -95,6 +95,9 @@ func Make(data []byte) (pictures []Picture, extension string, err error) {
 	for _, side := range Sizes {
 		dst := image.NewRGBA(image.Rect(0, 0, side, side))
 		draw.CatmullRom.Scale(dst, dst.Bounds(), src, from, draw.Src, nil)
+		if len(pictures) == 0 {
+			dst = upright(dst, orientation(data))
+		}
 		var b bytes.Buffer
 		if err := encode(&b, dst); err != nil {
 			return nil, "", fmt.Errorf("avatar: %w", err)
