@@ -2,7 +2,8 @@
 // blob store.
 //
 // Contract: it runs until SIGINT or SIGTERM, ends what it has begun within about twenty seconds, and exits with 0 then; with 1 when it
-// cannot start or go on, with 2 when its arguments are wrong. Tasks that were accepted are done, or still in the queue, when it
+// cannot start or go on, with 2 when its arguments are wrong. At the start it waits half a minute for a server or a database that cannot be
+// reached. Tasks that were accepted are done, or still in the queue, when it
 // has ended, however it has. With --embedded it is the server, too.
 package main
 

@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -54,6 +55,23 @@ var served = regexp.MustCompile(`url=(http://\S+)/`)
 // start starts a streampulse and waits until it serves or works.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
+	p := launch(t, args...)
+	p.ready()
+	return p
+}
+
+// ready waits until it serves or works.
+func (p *program) ready() {
+	p.t.Helper()
+	line := p.await(`"streampulse serves"`, `"streampulse works"`)
+	if m := served.FindStringSubmatch(line); m != nil {
+		p.url = m[1]
+	}
+}
+
+// launch starts a streampulse.
+func launch(t *testing.T, args ...string) *program {
+	t.Helper()
 	p := &program{t: t, cmd: exec.Command(os.Args[0], args...), log: make(chan string, 10_000), done: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), asProgram+"=1", "STREAMPULSE_REDIS=", "STREAMPULSE_DB=", "STREAMPULSE_BLOBS=")
 	p.cmd.Dir = t.TempDir()
@@ -72,10 +90,6 @@ func start(t *testing.T, args ...string) *program {
 		p.done <- p.cmd.Wait()
 	}()
 	t.Cleanup(func() { p.kill() })
-	line := p.await(`"streampulse serves"`, `"streampulse works"`)
-	if m := served.FindStringSubmatch(line); m != nil {
-		p.url = m[1]
-	}
 	return p
 }
 
@@ -311,6 +325,34 @@ func TestEmbeddedLeavesNothing(t *testing.T) {
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("left in %s: %v %v", dir, left, err)
 		}
+	}
+}
+
+// It may start before its server does, but does not insist with one that refuses it.
+func TestServerComesLater(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	p := launch(t, "--redis", addr, "--listen", "127.0.0.1:0")
+	p.await("the server is away")
+	srv, err := server.Open(server.Options{Addr: addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close(context.Background())
+	p.ready()
+	if status, reply := p.do("GET", "/healthz", "", ""); status != 200 {
+		t.Errorf("%d %s", status, reply)
+	}
+	p.terminate()
+	var said strings.Builder
+	none := func(string) string { return "" }
+	code := run(t.Context(), []string{"--redis", "redis://nobody:secret@" + addr, "--data", t.TempDir()}, none, &said)
+	if code != 1 || !strings.Contains(said.String(), "WRONGPASS") || strings.Contains(said.String(), "tried again") {
+		t.Errorf("%d, and said %q", code, said.String())
 	}
 }
 

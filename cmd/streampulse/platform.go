@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,7 +22,10 @@ import (
 	"github.com/streampulse/pulse/server/config"
 )
 
-const startTimeout = 15 * time.Second
+const (
+	startTimeout = 30 * time.Second
+	retryPause   = 200 * time.Millisecond
+)
 
 // platform is all that a process has open. What was opened last is closed first.
 type platform struct {
@@ -116,14 +120,19 @@ func (p *platform) open(ctx context.Context, set *settings) error {
 		return err
 	}
 	p.closing = append(p.closing, p.redis.Close)
-	if err := p.redis.Ping(ctx).Err(); err != nil {
+	err = p.reach(ctx, "the server", func() error { return p.redis.Ping(ctx).Err() })
+	if err != nil {
 		return fmt.Errorf("the server at %s: %w", p.redis.Options().Addr, err)
 	}
 	db := set.db
 	if db == "" {
 		db = "sqlite:" + filepath.Join(data, "streampulse.db")
 	}
-	if p.db, err = sqldb.Open(ctx, db); err != nil {
+	err = p.reach(ctx, "the database", func() (err error) {
+		p.db, err = sqldb.Open(ctx, db)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	p.closing = append(p.closing, p.db.Close)
@@ -137,6 +146,30 @@ func (p *platform) open(ctx context.Context, set *settings) error {
 	}
 	p.closing = append(p.closing, p.blobs.Close)
 	return nil
+}
+
+// reach tries until ctx ends: what the process needs may start at the same time. What answers that it will not is not tried again.
+func (p *platform) reach(ctx context.Context, what string, try func() error) error {
+	for first := true; ; first = false {
+		err := try()
+		if err == nil || !away(err) {
+			return err
+		}
+		if first {
+			p.log.Warn(what+" is away: it is tried again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// away reports whether an error is that of something that may come up yet.
+func away(err error) bool {
+	var unreachable net.Error
+	return errors.As(err, &unreachable) || errors.Is(err, driver.ErrBadConn) || redis.HasErrorPrefix(err, "LOADING")
 }
 
 func (p *platform) close() error {
