@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/streampulse/pulse/commands"
 	"github.com/streampulse/pulse/internal/clock"
@@ -115,6 +116,24 @@ func (s *Server) Do(ctx context.Context, args ...string) (Reply, error) {
 		}
 	}
 	return Reply{}, ErrConnClosed
+}
+
+// DoBytes is Do for arguments that are bytes already: they are not copied into strings on the way. They are the caller's again when
+// it returns.
+func (s *Server) DoBytes(ctx context.Context, args ...[]byte) (Reply, error) {
+	var few [fewArgs]string
+	return s.Do(ctx, asStrings(few[:0], args)...)
+}
+
+// fewArgs is how many arguments DoBytes has room for without allocating.
+const fewArgs = 16
+
+// asStrings appends views of bytes that do not change while the strings are in use.
+func asStrings(dst []string, args [][]byte) []string {
+	for _, a := range args {
+		dst = append(dst, unsafe.String(unsafe.SliceData(a), len(a)))
+	}
+	return dst
 }
 
 func refusal(err Error) (Reply, error) { return Reply{kind: KindError, text: string(err)}, err }

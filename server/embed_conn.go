@@ -76,6 +76,12 @@ func (c *Conn) Do(ctx context.Context, args ...string) (Reply, error) {
 	return r, err
 }
 
+// DoBytes is Do for arguments that are bytes, see Server.DoBytes.
+func (c *Conn) DoBytes(ctx context.Context, args ...[]byte) (Reply, error) {
+	var few [fewArgs]string
+	return c.Do(ctx, asStrings(few[:0], args)...)
+}
+
 // Close closes the connection. A command that waits on it ends with ErrConnClosed.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {

@@ -235,3 +235,30 @@ func TestSubscriptionEnds(t *testing.T) {
 		t.Error(p.Err())
 	}
 }
+
+// TestDoBytes: arguments of any bytes, which the caller may change as soon as the call is over; many of them, none, and empty ones.
+func TestDoBytes(t *testing.T) {
+	srv := openLocal(t)
+	ctx := t.Context()
+	c := open(t, srv)
+	for name, do := range map[string]func(context.Context, ...[]byte) (Reply, error){"Server": srv.DoBytes, "Conn": c.DoBytes} {
+		value := []byte("\x00\xff\r\n")
+		if r, err := do(ctx, []byte("SET"), nil, value); err != nil || r.Text() != "OK" {
+			t.Errorf("%s: %v, %v", name, r, err)
+		}
+		value[0] = 'x'
+		if r, err := srv.Do(ctx, "GET", ""); err != nil || r.Text() != "\x00\xff\r\n" {
+			t.Errorf("%s: %v, %v", name, r, err)
+		}
+		args := [][]byte{[]byte("DEL"), []byte("")}
+		for i := range 3 * fewArgs {
+			args = append(args, []byte{byte(i)})
+		}
+		if n, err := do(ctx, args...); err != nil || n.Text() != "1" {
+			t.Errorf("%s: %v, %v", name, n, err)
+		}
+		if _, err := do(ctx); err != errNoCommand {
+			t.Errorf("%s without a command: %v", name, err)
+		}
+	}
+}

@@ -303,6 +303,7 @@ func TestDoAllocates(t *testing.T) {
 	ctx := t.Context()
 	value := strings.Repeat("v", 100)
 	c := open(t, srv)
+	set, key, bytes := []byte("SET"), []byte("key"), []byte(value)
 	for _, row := range []struct {
 		name string
 		want float64
@@ -313,6 +314,8 @@ func TestDoAllocates(t *testing.T) {
 		{"GET of nothing", 0, func() { srv.Do(ctx, "GET", "none") }},
 		{"SET on a Conn", 0, func() { c.Do(ctx, "SET", "key", value) }},
 		{"GET on a Conn", 1, func() { c.Do(ctx, "GET", "key") }},
+		{"SET of bytes", 0, func() { srv.DoBytes(ctx, set, key, bytes) }},
+		{"SET of bytes on a Conn", 0, func() { c.DoBytes(ctx, set, key, bytes) }},
 	} {
 		for range 100 {
 			row.f()
