@@ -110,7 +110,7 @@ func TestCancelAndCloseWakeNext(t *testing.T) {
 				if !errors.Is(err, broadcast.ErrClosed) {
 					t.Errorf("Next returned %v", err)
 				}
-			case <-time.After(5 * time.Second):
+			case <-time.After(20 * time.Second):
 				t.Error("Next still waits")
 			}
 		})
