@@ -111,10 +111,12 @@ func TestTTLsAreSpread(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		began := time.Now()
 		_, _ = c.Get(ctx, id) // what it returns is for other tests
 		want := full - full*time.Duration(i)/20
-		if ttl := rdb.PTTL(ctx, prefix+"{"+id+"}").Val(); ttl > want || ttl < want-2*time.Second {
-			t.Errorf("TTL %d is %v, want %v", i, ttl, want)
+		ttl := rdb.PTTL(ctx, prefix+"{"+id+"}").Val()
+		if passed := time.Since(began); ttl > want || ttl < want-passed-time.Millisecond && passed < want {
+			t.Errorf("TTL %d is %v, want %v less at most %v", i, ttl, want, passed)
 		}
 	}
 }
