@@ -142,7 +142,7 @@ func TestDriveStopsAtTheDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Requests == 0 || r.Requests%8 != 0 || r.Elapsed < 50*time.Millisecond || r.Elapsed > 5*time.Second {
+	if r.Requests == 0 || r.Requests%8 != 0 || r.Elapsed < 50*time.Millisecond || r.Elapsed > time.Minute {
 		t.Errorf("%d requests in %v", r.Requests, r.Elapsed)
 	}
 }

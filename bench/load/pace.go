@@ -160,9 +160,10 @@ func (p Pace) repeat(ctx context.Context, cancel context.CancelFunc, timers []ti
 	return total, firstCause(errs)
 }
 
+// closed does at least one operation: a machine that is busy elsewhere for all of Duration still has something to report.
 func (p Pace) closed(ctx context.Context, t timer, begin time.Time, do func() error, r *OpenResult) error {
 	deadline := begin.Add(p.Duration)
-	for now := t.Now(); now.Before(deadline); {
+	for now, first := t.Now(), true; first || now.Before(deadline); first = false {
 		if err := do(); err != nil {
 			return err
 		}

@@ -105,6 +105,19 @@ func TestClosedPaceThinks(t *testing.T) {
 	}
 }
 
+// The clients begin when the time is over already.
+func TestClosedPaceDoesOne(t *testing.T) {
+	h := &handClock{now: time.Unix(1000, 0)}
+	var r OpenResult
+	err := Pace{Duration: time.Millisecond}.closed(t.Context(), h, h.now.Add(-time.Second), func() error {
+		h.now = h.now.Add(time.Millisecond)
+		return nil
+	}, &r)
+	if err != nil || r.Requests != 1 || !within(r.Lat.Quantile(1), time.Millisecond) {
+		t.Errorf("%d done, longest %v, %v", r.Requests, r.Lat.Quantile(1), err)
+	}
+}
+
 func TestTotalOfAPace(t *testing.T) {
 	for _, c := range []struct {
 		d    time.Duration

@@ -151,7 +151,11 @@ func TestPatternsRun(t *testing.T) {
 		}
 		for _, pace := range []Pace{{Duration: 40 * time.Millisecond}, {Duration: 40 * time.Millisecond, Rate: 200}} {
 			r, err := run.Run(pace)
-			if err != nil || r.Requests < 1 || r.Lat.Count() != r.Requests+r.Dropped || pace.Rate > 0 && r.Lat.Count() != 8 {
+			for err == nil && r.Requests == 0 && pace.Rate > 0 && pace.Duration < 10*time.Second { // a busy machine drops what is late
+				pace.Duration *= 2
+				r, err = run.Run(pace)
+			}
+			if err != nil || r.Requests < 1 || r.Lat.Count() != r.Requests+r.Dropped || pace.Rate > 0 && r.Lat.Count() != pace.total() {
 				t.Errorf("%s: %d requests, %d dropped, %v", pat.Name, r.Requests, r.Dropped, err)
 			}
 		}
