@@ -3,13 +3,16 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,7 +20,7 @@ import (
 	"time"
 )
 
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 var binary struct {
 	sync.Once
@@ -79,15 +82,21 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
+// freePort returns a port that nobody listens on, below those that the kernel gives to whoever asks for any.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := strconv.Itoa(10000 + rand.IntN(20000))
+		l, err := net.Listen("tcp", ":"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+		return port
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // start runs the program at path in a folder of its own; it is killed when the test ends.
@@ -132,6 +141,12 @@ func (p *process) ready(network, addr string) {
 	eventually(p.t, p.out.String, func() bool { return ask(network, addr, "PING") == "+PONG" })
 }
 
+// says waits until the process has said something: what it writes is under way for a while.
+func (p *process) says(what string) {
+	p.t.Helper()
+	eventually(p.t, p.out.String, func() bool { return strings.Contains(p.out.String(), what) })
+}
+
 // exit waits for the end of the process and returns its code.
 func (p *process) exit() int {
 	p.t.Helper()
@@ -168,6 +183,7 @@ func TestLogAndSignals(t *testing.T) {
 			port := freePort(t)
 			p := start(t, build(t), "", "--port", port)
 			p.ready("tcp", "127.0.0.1:"+port)
+			p.says("Ready to accept connections")
 			log := p.out.String()
 			at := 0
 			for _, want := range []string{" PID: " + fmt.Sprint(p.cmd.Process.Pid), "Server initialized", "Ready to accept connections"} {
