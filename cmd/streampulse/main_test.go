@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -330,12 +331,15 @@ func TestEmbeddedLeavesNothing(t *testing.T) {
 
 // It may start before its server does, but does not insist with one that refuses it.
 func TestServerComesLater(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	// A port that nobody is given meanwhile: the kernel takes those for who asks for any from further above.
+	var addr string
+	for addr == "" {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000)))
+		if err == nil {
+			addr = l.Addr().String()
+			_ = l.Close()
+		}
 	}
-	addr := l.Addr().String()
-	_ = l.Close()
 	p := launch(t, "--redis", addr, "--listen", "127.0.0.1:0")
 	p.await("the server is away")
 	srv, err := server.Open(server.Options{Addr: addr})
