@@ -167,13 +167,15 @@ func TestAsynqDelays(t *testing.T) {
 		runs <- run{string(task.Payload()), time.Now()}
 		return nil
 	})
-	// Times are kept in whole seconds, rounded down.
-	for _, want := range []run{{"in", begin.Add(time.Second)}, {"at", at}} {
+	// Times are kept in whole seconds, rounded down. A server that comes late runs both at once.
+	due := map[string]time.Time{"in": begin.Add(time.Second), "at": at}
+	for range 2 {
 		select {
 		case r := <-runs:
-			if r.name != want.name || r.at.Before(want.at.Truncate(time.Second)) {
-				t.Errorf("%s at %v, want %s at %v", r.name, r.at, want.name, want.at)
+			if want, ok := due[r.name]; !ok || r.at.Before(want.Truncate(time.Second)) {
+				t.Errorf("%s at %v, want one of %v", r.name, r.at, due)
 			}
+			delete(due, r.name)
 		case <-time.After(20 * time.Second):
 			t.Fatal("not run within 20 s")
 		}
@@ -229,7 +231,7 @@ func TestAsynqRetries(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if q := j.info(t); q.Archived != 2 || q.Completed != 2 || q.Processed != 9 || q.Failed != 7 || q.Retry != 0 {
+	if q := j.info(t); q.Archived != 2 || q.Completed != 2 || q.ProcessedTotal != 9 || q.FailedTotal != 7 || q.Retry != 0 {
 		t.Errorf("%+v", q)
 	}
 }
