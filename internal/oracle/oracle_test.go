@@ -19,7 +19,7 @@ func ask(t *testing.T, s *Server, inline string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprintf(conn, "%s\r\n", inline)
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
@@ -69,7 +69,7 @@ func TestSignalAndWait(t *testing.T) {
 	if err := s.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(10 * time.Second); err != nil {
+	if err := s.Wait(30 * time.Second); err != nil {
 		t.Errorf("orderly shutdown: %v", err)
 	}
 	<-s.Exited()
