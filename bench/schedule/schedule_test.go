@@ -146,8 +146,9 @@ func TestSoonerJobWakesAWaitingWorker(t *testing.T) {
 			}
 		})
 	}
-	// The turn of a wait is a second: jobs that workers noticed only then would be half of one late on average.
-	var sum time.Duration
+	// The turn of a wait is a second: half of the jobs that workers noticed only then would be later than half of one. What a busy machine
+	// adds now and then moves the mean, but not the median.
+	var lates []time.Duration
 	const jobs = 10
 	for i := range jobs {
 		if err := q.In(ctx, fmt.Sprint(i), "", 20*time.Millisecond); err != nil {
@@ -155,13 +156,13 @@ func TestSoonerJobWakesAWaitingWorker(t *testing.T) {
 		}
 		select {
 		case late := <-got:
-			sum += late
+			lates = append(lates, late)
 		case <-time.After(10 * time.Second):
 			t.Fatal("the job was not done within 10 s")
 		}
 	}
-	if mean := sum / jobs; mean < 0 || mean > 200*time.Millisecond {
-		t.Errorf("%v late on average", mean)
+	if slices.Sort(lates); lates[0] < 0 || lates[jobs/2] > 200*time.Millisecond {
+		t.Errorf("late: %v", lates)
 	}
 	cancel()
 	wg.Wait()
