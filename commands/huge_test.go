@@ -39,8 +39,8 @@ func TestRemovalOfHugeValues(t *testing.T) {
 		h.do(c, "SADD little a")
 		for _, end := range []string{"DEL k", "UNLINK k", "SET k v", "PEXPIRE k 0", "RENAME little k", "COPY little k REPLACE",
 			"SUNIONSTORE k little", "ZUNIONSTORE k 1 little", "GETDEL k", "GET k", "FLUSHDB", "FLUSHALL ASYNC"} {
-			best := time.Hour // of a few: the machine may be busy
-			for try := 0; try < 3 && best > limit; try++ {
+			best := time.Hour // of as many as a busy machine needs for one that is not interrupted
+			for try := 0; try < 100 && best > limit; try++ {
 				h.do(c, "SADD little a")
 				if strings.HasPrefix(end, "FLUSH") {
 					h.do(c, "RENAME huge k")
@@ -74,7 +74,8 @@ func TestLongCommandsHoldTheirShardsOnly(t *testing.T) {
 		h.run(c, hugeBatch("SADD", i, batch))
 	}
 	h.do(c, "ZUNIONSTORE scored 1 huge")
-	for _, line := range []string{"SUNIONSTORE d huge huge", "ZUNIONSTORE d 2 huge scored", "ZINTERSTORE d 2 huge scored", "SINTERCARD 2 huge huge"} {
+	// meanwhile returns how many clients were served while a command ran.
+	meanwhile := func(line string) int64 {
 		var over atomic.Bool
 		var served atomic.Int64 // clients that ran a command from its begin to its end
 		var started, ended sync.WaitGroup
@@ -97,9 +98,16 @@ func TestLongCommandsHoldTheirShardsOnly(t *testing.T) {
 		h.do(c, line)
 		over.Store(true)
 		ended.Wait()
-		// One may have the bad luck to share a shard.
-		if served.Load() < others/2 {
-			t.Errorf("%s: %d of %d clients were served meanwhile", line, served.Load(), others)
+		return served.Load()
+	}
+	for _, line := range []string{"SUNIONSTORE d huge huge", "ZUNIONSTORE d 2 huge scored", "ZINTERSTORE d 2 huge scored", "SINTERCARD 2 huge huge"} {
+		// One may have the bad luck to share a shard, and all the processor to be another's; so it is tried some times.
+		served := int64(0)
+		for try := 0; try < 20 && served < others/2; try++ {
+			served = max(served, meanwhile(line))
+		}
+		if served < others/2 {
+			t.Errorf("%s: %d of %d clients were served meanwhile", line, served, others)
 		}
 	}
 }
