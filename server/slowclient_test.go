@@ -47,13 +47,12 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	sent := make(chan struct{})
 	go func() { // the server stops reading at some time, too
 		defer close(sent)
-		c.SetWriteDeadline(time.Now().Add(patience))
+		c.SetWriteDeadline(time.Now().Add(6 * patience))
 		for i := range n {
 			fmt.Fprint(c.Conn, encode("ECHO", fmt.Sprint(i))+encode("GET", "big"))
 		}
 	}()
-	waitFor(t, "the client's session to move to a stream", func() bool { return streams(srv) == 1 })
-	time.Sleep(50 * time.Millisecond)
+	waitFor(t, "the client's replies to wait", func() bool { return c.unsent(srv) > streamBacklog })
 	if grown := heap() - before; grown > 20*mib {
 		t.Errorf("the replies that nobody reads take %d MiB", grown/mib)
 	}
@@ -88,6 +87,26 @@ func streams(srv *Server) (n int) {
 		}
 	})
 	return n
+}
+
+// stream is what owns the client's session, nil if that is a loop, or if there is no session yet or any more. Who else has moved to a
+// stream is another matter: on a busy machine anybody may.
+func (c *client) stream(srv *Server) (t *stream) {
+	addr := c.LocalAddr().String()
+	srv.clients.each(func(s *session) {
+		if s.conn.Addr == addr {
+			t, _ = (*s.owner.Load()).(*stream)
+		}
+	})
+	return t
+}
+
+// unsent is how many bytes wait for the client to read.
+func (c *client) unsent(srv *Server) int {
+	if t := c.stream(srv); t != nil {
+		return t.unsentBytes()
+	}
+	return 0
 }
 
 // TestEndlessPipeline sends many small requests without reading a reply.
@@ -158,7 +177,7 @@ func TestHalfClosedAndSilent(t *testing.T) {
 	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the session to move to a stream", func() bool { return streams(srv) == 1 })
+	waitFor(t, "its replies to wait", func() bool { return c.unsent(srv) > streamBacklog })
 	other := dial(t, srv)
 	if got := other.do("CLIENT LIST"); strings.Count(got, "\n") != 4 { // a header, two clients, the end
 		t.Errorf("CLIENT LIST = %q", got)
@@ -166,8 +185,8 @@ func TestHalfClosedAndSilent(t *testing.T) {
 	alive(t, other)
 	start := time.Now()
 	closeServer(t, srv)
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("closing took %v", took)
+	if took := time.Since(start); took > farewell*3/4 {
+		t.Errorf("closing took %v: the client was left the time of one that goes by itself", took)
 	}
 }
 
@@ -193,12 +212,9 @@ func TestSubscriberThatDoesNotRead(t *testing.T) {
 				if n > 5000 {
 					t.Fatal("the subscriber is never given up")
 				}
-				if streams(srv) == 1 && row.name == "soft" {
+				if row.name == "soft" && sub.unsent(srv) > 400_000 {
 					// Enough waits now; time alone ends it.
-					for range 300 {
-						publisher.doArgs("PUBLISH", "ch", message)
-					}
-					waitFor(t, "the subscriber to be given up", func() bool { return streams(srv) == 0 })
+					waitFor(t, "the subscriber to be given up", func() bool { return sub.stream(srv) == nil })
 				}
 			}
 			alive(t, publisher)
@@ -227,6 +243,7 @@ func TestNormalOutputLimit(t *testing.T) {
 	other.doArgs("SET", "big", strings.Repeat("x", 20*mib))
 	c := dial(t, srv)
 	c.narrow()
+	c.want("PING", pong) // or it might be waited for before it is there
 	c.send(requests("GET big"))
 	waitFor(t, "the client to be closed", func() bool { return srv.clients.count() == 1 })
 	alive(t, other)
@@ -274,26 +291,43 @@ func TestHalfRequests(t *testing.T) {
 		c := dial(t, srv)
 		c.send("*2\r\n$4\r\nECHO\r\n$100000000\r\n" + strings.Repeat("x", 1000))
 	}
-	waitFor(t, "the connections", func() bool { return srv.clients.count() == n+1 })
+	waitFor(t, "what they have sent to be read", func() bool { return srv.memory.clients.Load() > n*(clientMemory+1000) })
 	alive(t, other)
 	if each := (heap() - before) / n; each > 64<<10 {
 		t.Errorf("%d bytes each", each)
 	}
 }
 
-// TestLargeRequest: the cost of a request that comes in many pieces is linear.
+// TestLargeInput: however small the pieces are in which a request comes, each byte is moved a few times, not once for each piece.
+func TestLargeInput(t *testing.T) {
+	const size, piece = 16 * mib, 1000
+	var s session
+	s.lim.Authenticated = true
+	s.append(fmt.Appendf(nil, "*2\r\n$4\r\nECHO\r\n$%d\r\n", size))
+	moved := 0
+	for range size / piece {
+		if _, n, err := s.rd.Next(s.in, &s.lim); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		before, had := cap(s.in), len(s.in)
+		if s.append(make([]byte, piece)); cap(s.in) != before {
+			moved += had
+		}
+	}
+	if moved > 2*size {
+		t.Errorf("%d bytes were moved for %d", moved, size)
+	}
+}
+
+// TestLargeRequest sends a request that comes in many pieces.
 func TestLargeRequest(t *testing.T) {
 	srv := openServer(t)
 	pings := startPinger(t, srv)
 	c := dial(t, srv)
 	value := strings.Repeat("0123456789abcdef", 16*mib/16)
-	start := time.Now()
 	c.send(encode("SET", "k", value))
 	if got := c.read(); got != "+OK\r\n" {
 		t.Fatalf("SET = %q", got)
-	}
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("16 MiB took %v", took)
 	}
 	c.want("STRLEN k", fmt.Sprintf(":%d\r\n", len(value)))
 	if got := c.do("GET k"); got != bulk(value) {
@@ -335,16 +369,9 @@ func testSlowCommands(t *testing.T, first ...string) {
 	for _, c := range first {
 		slow.want(c, "+OK\r\n")
 	}
-	slow.send(requests("DEBUG SLEEP 0.5", "SET k v"))
-	best := time.Hour
-	for range 3 {
-		start := time.Now()
-		other.want("PING", "+PONG\r\n")
-		best = min(best, time.Since(start))
-	}
-	if best > 200*time.Millisecond {
-		t.Errorf("another client waited %v", best)
-	}
+	slow.send(requests("DEBUG SLEEP 0.1", "SET k v"))
+	waitFor(t, "the session to move to a stream", func() bool { return slow.stream(srv) != nil })
+	other.want("PING", "+PONG\r\n")
 	slow.expect("+OK\r\n+OK\r\n")
 	other.want("GET k", "$1\r\nv\r\n")
 }
