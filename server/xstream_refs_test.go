@@ -220,7 +220,7 @@ func TestXStreamReferences(t *testing.T) {
 	for _, nodes := range []string{"1", "3", "100"} {
 		t.Run("nodes of "+nodes, func(t *testing.T) {
 			srv := openServer(t, "stream-node-max-entries", nodes)
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), streamTime)
 			defer cancel()
 			for seed := range uint64(4) {
 				r := &refs{t: t, ctx: ctx, c: streamClient(t, srv), rng: rand.New(rand.NewPCG(seed, 1))}

@@ -15,9 +15,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// streamTime bounds what the tests of streams do in all, however busy the machine is; nobody gives up earlier.
+const streamTime = time.Minute
+
+func streamOptions(srv *Server) *redis.Options {
+	return &redis.Options{Addr: srv.Addr(), PoolSize: 1, MaxRetries: -1, DialTimeout: streamTime, ReadTimeout: streamTime, WriteTimeout: streamTime}
+}
+
 // streamClient is a client with one connection that does nothing twice by itself.
 func streamClient(t *testing.T, srv *Server) *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: srv.Addr(), PoolSize: 1, MaxRetries: -1})
+	c := redis.NewClient(streamOptions(srv))
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -70,7 +77,7 @@ func ack(ctx context.Context, c *redis.Client, acked *tally, id string) error {
 func TestXStreamCrashes(t *testing.T) {
 	const producers, consumers, perProducer = 3, 4, 400
 	srv := openWith(t, Options{Addr: "127.0.0.1:0", Shards: 4}, "stream-node-max-entries", "7")
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), streamTime)
 	defer cancel()
 	boss := streamClient(t, srv)
 	if err := boss.XGroupCreateMkStream(ctx, "s", "g", "0").Err(); err != nil {
@@ -97,7 +104,7 @@ func TestXStreamCrashes(t *testing.T) {
 		working.Go(func() {
 			rng := rand.New(rand.NewPCG(1, uint64(n)))
 			for life := 0; ctx.Err() == nil; life++ {
-				c := redis.NewClient(&redis.Options{Addr: srv.Addr(), PoolSize: 1, MaxRetries: -1})
+				c := redis.NewClient(streamOptions(srv))
 				done := consume(ctx, t, c, fmt.Sprintf("c%d.%d", n, life), rng, &given, &acked, &produced)
 				c.Close()
 				if done {
@@ -231,7 +238,7 @@ func crashSoon(c *redis.Client, after time.Duration) func() bool {
 func TestXStreamReaders(t *testing.T) {
 	const readers, groups, entries = 6, 6, 600
 	srv := openWith(t, Options{Addr: "127.0.0.1:0", Shards: 4})
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), streamTime)
 	defer cancel()
 	boss := streamClient(t, srv)
 	seen := make([][]string, readers+groups)
@@ -306,7 +313,7 @@ func TestXStreamReaders(t *testing.T) {
 func TestXStreamGroupGone(t *testing.T) {
 	const consumers, rounds = 4, 150
 	srv := openWith(t, Options{Addr: "127.0.0.1:0", Shards: 4})
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), streamTime)
 	defer cancel()
 	boss := streamClient(t, srv)
 	var given tally
