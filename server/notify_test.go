@@ -14,6 +14,9 @@ import (
 	"github.com/streampulse/pulse/internal/script"
 )
 
+// shortLife is longer than any key lives whose end the recordings wait for.
+const shortLife = 100 * time.Millisecond
+
 // TestNotifications sends the requests of testdata/notify and compares the events that they cause with those that are
 // written below each, which are recorded from a redis-server with -rewrite -oracle. A line is
 //
@@ -21,7 +24,7 @@ import (
 //	  set k            an event and its key, with @1 behind in database 1
 //	2> BLPOP l 0       a request of another client, whose reply is not waited for
 //	7.4> HEXPIRE ...   a request that Redis knows since 7.4, 8> since 8: older ones are not asked
-//	wait expired k     the events until that one
+//	wait expired k     the events until that one; the time of our own server stands still until then
 //	set notify-keyspace-events KEA
 func TestNotifications(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("testdata", "notify", "*.txt"))
@@ -31,7 +34,14 @@ func TestNotifications(t *testing.T) {
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			eachTarget(t, settings{"notify-keyspace-events", "KEAmn"}, func(t *testing.T, to target) {
+				var pass func()
+				if !to.oracle {
+					srv, clk := frozen(t, "notify-keyspace-events", "KEAmn")
+					to.dial = func(t testing.TB) *client { return dial(t, srv) }
+					pass = func() { clk.Advance(shortLife) }
+				}
 				n := newNotified(t, to)
+				n.pass = pass
 				n.listener.do("PSUBSCRIBE __key*")
 				n.compare(path)
 			})
@@ -85,6 +95,7 @@ type notified struct {
 	old      bool            // it is older than what follows
 	errors   bool            // replies may be errors
 	look     func() []string // what is to be seen of the last request
+	pass     func()          // lets shortLife pass, where time stands still
 }
 
 func newNotified(t testing.TB, to target) *notified {
@@ -119,6 +130,9 @@ func (n *notified) replay(text string) string {
 		case strings.HasPrefix(line, "set "):
 			n.control.do("CONFIG " + line)
 		case strings.HasPrefix(line, "wait "):
+			if n.pass != nil {
+				n.pass()
+			}
 			n.write(&out, n.until(strings.TrimPrefix(line, "wait ")))
 		case !ok:
 			n.t.Fatalf("line %d: %s", i+1, line)
