@@ -140,7 +140,7 @@ func TestReloadFails(t *testing.T) {
 	for _, line := range []string{"DEBUG LOADAOF", "DEBUG RELOAD NOSAVE", "DEBUG RELOAD NOSAVE NOFLUSH"} {
 		t.Run(line, func(t *testing.T) {
 			dir := t.TempDir()
-			srv, err := Open(Options{Addr: "127.0.0.1:0", Dir: dir, Config: configOf(t, "appendonly", "yes", "appendfsync", "always", "save", "1 1")})
+			srv, err := Open(Options{Addr: "127.0.0.1:0", Dir: dir, Config: configOf(t, "appendonly", "yes", "appendfsync", "always", "save", "3600 1")})
 			if err != nil {
 				t.Fatal(err)
 			}
