@@ -105,7 +105,7 @@ func TestScriptWakesWaiters(t *testing.T) {
 	srv := openServer(t)
 	waits, runs := dial(t, srv), dial(t, srv)
 	waits.send("BLPOP q 0\r\n")
-	waits.silent()
+	blocked(t, runs, 1)
 	if got := ask(runs, `EVAL "local q = 'q' redis.call('RPUSH', q, 'a') redis.call('RPUSH', q, 'b') return redis.call('LLEN', q)" 0`); got != ":2\r\n" {
 		t.Errorf("EVAL: %q", got)
 	}
