@@ -19,7 +19,7 @@ func fuzz(f *testing.F, src string, seeds ...string) {
 	}
 	f.Fuzz(func(t *testing.T, arg []byte) {
 		r := &Run{Caller: newWorld(), Args: [][]byte{arg}, Proto: 2}
-		hang := time.AfterFunc(5*time.Second, func() { r.Kill(ErrKilled) })
+		hang := time.AfterFunc(hangs, func() { r.Kill(ErrKilled) })
 		got := string(e.Eval(s, r, nil))
 		if !hang.Stop() {
 			t.Fatal("hangs")

@@ -240,7 +240,7 @@ func golden(t *testing.T, file string) {
 				got = []byte("-" + err.Error() + "\r\n")
 			} else {
 				r := &Run{Caller: w, Keys: [][]byte{[]byte("k1"), []byte("k2")}, Args: [][]byte{[]byte("a1"), []byte("a2")}, Proto: proto}
-				hang := time.AfterFunc(5*time.Second, func() { r.Kill(ErrKilled) })
+				hang := time.AfterFunc(hangs, func() { r.Kill(ErrKilled) })
 				got = e.Eval(script, r, nil)
 				hang.Stop()
 			}
