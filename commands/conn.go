@@ -161,6 +161,9 @@ func (c *Conn) QueuedBytes() int {
 	return 0
 }
 
+// WatchedBytes returns the size of what is watched in bytes.
+func (c *Conn) WatchedBytes() int { return c.watch.Size() }
+
 // Watching returns the number of keys watched.
 func (c *Conn) Watching() int { return c.watch.Len() }
 

@@ -130,6 +130,9 @@ func (s *session) run(r *request) int {
 		s.tooMuchInput(r.args[0])
 		return r.size
 	}
+	if r.size >= heavyRequest && s.outweighs(r) {
+		return r.size
+	}
 	if s.front != nil {
 		if reply, ok := s.front.Answer(r.args); ok {
 			c.Out.Raw(reply)

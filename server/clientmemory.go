@@ -14,7 +14,7 @@ import (
 	"github.com/streampulse/pulse/server/stats"
 )
 
-// maxmemory-clients bounds what the buffers of all clients take. Beyond it the largest are closed: those of one power of two
+// maxmemory-clients bounds what all clients take: their buffers, what they have queued, watch, listen to and track by prefix. Beyond it the largest are closed: those of one power of two
 // are as good as equal, so that a little more or less does not decide. Whoever finds the limit exceeded chooses; each client
 // is closed by its owner, without regard to what it has not been sent.
 
@@ -55,16 +55,21 @@ func (s *Server) initClientLimit() {
 	s.cfg.OnChange("maxmemory", apply)
 }
 
-// evictClients closes clients if together they take more than they may.
+// evictClients closes clients if together they take more than they may, unless somebody has just seen to that.
 func (s *Server) evictClients() {
 	l := &s.memory.limit
-	excess := s.memory.clients.Load() - l.bytes.Load()
 	now := int64(s.clock.Mono())
-	if excess <= 0 || now < l.next.Load() || !l.mu.TryLock() {
+	if !s.crowdedByClients() || now < l.next.Load() || !l.mu.TryLock() {
 		return
 	}
-	defer l.mu.Unlock()
 	l.next.Store(now + int64(betweenLooks))
+	s.chooseClients()
+	l.mu.Unlock()
+}
+
+// chooseClients is evictClients with the limit's mu held.
+func (s *Server) chooseClients() {
+	excess := s.memory.clients.Load() - s.memory.limit.bytes.Load()
 	type candidate struct {
 		session *session
 		bytes   int64
@@ -92,9 +97,35 @@ func (s *Server) evictClients() {
 	}
 }
 
+// heavyRequest is the size from which on a request is weighed before it runs, in bytes. Smaller ones are gone when clients are weighed.
+const heavyRequest = 32 << 10
+
+// outweighs reports whether clients take more than they may while a request of this one is held, and this one has been chosen to go.
+func (s *session) outweighs(r *request) bool {
+	l := &s.srv.memory.limit
+	if l.bytes.Load() == math.MaxInt64 {
+		return false
+	}
+	s.account(max(cap(s.in), r.size))
+	s.shelter()
+	if !s.srv.crowdedByClients() {
+		return false
+	}
+	l.mu.Lock()
+	s.srv.chooseClients()
+	l.mu.Unlock()
+	if s.weighed.doomed.Load() {
+		s.evict()
+	}
+	return s.conn.Closing
+}
+
 // evict closes the client, unless it has asked to be spared meanwhile.
 func (s *session) evict() {
 	c := &s.conn
+	if c.Closing && s.killed {
+		return // it was outweighed, too
+	}
 	if c.NoEvict {
 		s.weighed.doomed.Store(false)
 		return

@@ -83,3 +83,50 @@ func TestSessionSize(t *testing.T) {
 		t.Errorf("a session has %d bytes", size)
 	}
 }
+
+// TestMaxmemoryClientsWeighsAll: what a client has the server remember for it counts as well, and a large request before it runs.
+func TestMaxmemoryClientsWeighsAll(t *testing.T) {
+	name := strings.Repeat("n", 90)
+	for what, request := range map[string]string{
+		"watched keys":   "WATCH %s%d",
+		"channels":       "SUBSCRIBE %s%d",
+		"patterns":       "PSUBSCRIBE %s%d",
+		"shard channels": "SSUBSCRIBE %s%d",
+		"prefixes":       "CLIENT TRACKING on BCAST PREFIX %[2]d%[1]s",
+		"queue":          "SET %s%d x",
+	} {
+		t.Run(what, func(t *testing.T) {
+			srv := openServer(t, "maxmemory-clients", "100000")
+			c, spared := dial(t, srv), dial(t, srv)
+			c.do("HELLO 3")
+			spared.want("CLIENT NO-EVICT on", "+OK\r\n")
+			if what == "queue" {
+				c.want("MULTI", "+OK\r\n")
+			}
+			const most = 5000
+			n := 0
+			for ; n < most; n++ {
+				if reply := c.do(fmt.Sprintf(request, name, n)); strings.HasSuffix(reply, "(closed)") {
+					break
+				} else if reply[0] == '-' {
+					t.Fatalf("%q", reply)
+				}
+			}
+			if n < 100 || n == most {
+				t.Errorf("after %d the client is still there", n)
+			}
+			if want := "evicted_clients:1\r\n"; !strings.Contains(spared.do("INFO stats"), want) {
+				t.Errorf("not %q", want)
+			}
+		})
+	}
+	t.Run("request", func(t *testing.T) {
+		srv := openServer(t, "maxmemory-clients", "1000000")
+		c, other := dial(t, srv), dial(t, srv)
+		c.doArgs("SET", "k", strings.Repeat("v", 900_000))
+		if reply := c.doArgs("SET", "k", strings.Repeat("w", 1_000_000)); reply != "(closed)" {
+			t.Errorf("%.100q", reply)
+		}
+		other.want("STRLEN k", ":900000\r\n")
+	})
+}

@@ -208,7 +208,7 @@ func (s env) ClientBuffers(c *commands.Conn) (b commands.Buffers) {
 		b.OutputList = t.unsentBytes()
 	}
 	b.Output = cl.conn.Out.Len()
-	b.Total = clientMemory + cap(cl.in) + b.OutputList + c.QueuedBytes()
+	b.Total = cl.weight(cap(cl.in)) + b.OutputList
 	return b
 }
 

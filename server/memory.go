@@ -41,8 +41,22 @@ func (s *Server) holds(d int64) {
 	s.store.AddOtherMemory(d)
 }
 
-// account tells the server what the session's buffers take now.
-func (s *session) account(n int64) {
+// weight is what the session takes in bytes while it holds that much input, beside output.
+func (s *session) weight(input int) int {
+	n := clientMemory + input + s.conn.QueuedBytes() + s.conn.WatchedBytes()
+	if s.subs != nil {
+		n += s.subs.Size()
+	}
+	if s.tracked != nil {
+		n += s.tracked.Size()
+	}
+	return n
+}
+
+// account tells the server what the session takes now, holding that much input.
+func (s *session) account(input int) { s.charge(int64(s.weight(input))) }
+
+func (s *session) charge(n int64) {
 	if n != s.charged {
 		s.weigh(n - s.charged)
 		s.charged = n

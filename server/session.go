@@ -167,7 +167,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		out, more = nil, false
 	}
 	c.Out.Reset(nil)
-	s.account(int64(clientMemory + cap(s.in) + c.QueuedBytes()))
+	s.account(cap(s.in))
 	s.shelter()
 	l.session = nil
 	s.srv.leave(l, s.busy)
@@ -336,7 +336,7 @@ func (s *session) forget(l *lane) {
 	s.conn.Gate, s.conn.Tx, s.conn.Meter = l.gate, l.tx, &l.meter
 	s.srv.table.Forget(&s.conn)
 	s.in, s.at = nil, 0
-	s.account(0)
+	s.charge(0)
 	s.srv.pause.remove(s)
 	s.srv.clients.remove(s)
 }

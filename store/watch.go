@@ -1,12 +1,22 @@
 package store
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // Watch is one client's set of watched keys: it becomes dirty when any of them changes.
 type Watch struct {
 	keys  []Key
 	dirty atomic.Bool
+	size  uint32 // see Size
 }
+
+// watchedSize is what a watched key is counted with beside its name, in bytes.
+const watchedSize = 128
+
+// Size is about what the set takes, in bytes.
+func (w *Watch) Size() int { return int(w.size) }
 
 // Empty reports whether nothing is watched.
 func (w *Watch) Empty() bool { return len(w.keys) == 0 }
@@ -27,6 +37,7 @@ func (tx *Tx) WatchKey(key []byte, w *Watch) {
 	watched[name] = l
 	db.clients.came()
 	w.keys = append(w.keys, Key{tx.db, name})
+	w.size = uint32(min(uint64(w.size)+uint64(len(name))+watchedSize, math.MaxUint32))
 }
 
 // WantWatched adds the shards of the watched keys to those LockWanted will lock.
@@ -55,7 +66,7 @@ func (tx *Tx) Unwatch(w *Watch) (dirty bool) {
 		db.left()
 	}
 	tx.db, tx.ReadsOnly = db0, false
-	w.keys = w.keys[:0]
+	w.keys, w.size = w.keys[:0], 0
 	return w.dirty.Swap(false)
 }
 

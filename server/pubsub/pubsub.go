@@ -56,10 +56,17 @@ type Client struct {
 	sub  Subscriber
 	loop Loop
 	on   [numKinds]map[string]*listener // owned by whoever owns the client
+	size int                            // likewise, see Size
 }
 
 // NewClient makes a client without subscriptions that gets its messages on loop.
 func NewClient(s Subscriber, loop Loop) *Client { return &Client{sub: s, loop: loop} }
+
+// listenerSize is what a subscription is counted with beside its name, in bytes.
+const listenerSize = 128
+
+// Size is about what the subscriptions of a client take, in bytes. Its owner calls it.
+func (c *Client) Size() int { return c.size }
 
 // listener is one subscription of one client.
 type listener struct {
@@ -145,6 +152,7 @@ func (r *Registry) Subscribe(c *Client, k Kind, name []byte) bool {
 	g.listeners = append(g.listeners, l)
 	t.live++
 	c.on[k][t.name] = l
+	c.size += len(name) + listenerSize
 	return true
 }
 
@@ -155,6 +163,7 @@ func (r *Registry) Unsubscribe(c *Client, k Kind, name []byte) bool {
 		return false
 	}
 	delete(c.on[k], string(name))
+	c.size -= len(name) + listenerSize
 	if len(c.on[k]) == 0 {
 		c.on[k] = nil
 	}

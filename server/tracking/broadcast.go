@@ -55,6 +55,9 @@ func (b *broadcasts) join(c *Client, names []string) {
 				slices.Sort(b.mu.sorted)
 			}
 		}
+		if _, known := p.clients[c]; !known {
+			c.size += len(name) + prefixSize
+		}
 		p.clients[c] = struct{}{}
 		c.prefixes[name] = p
 	}
@@ -78,7 +81,7 @@ func (b *broadcasts) leave(c *Client) {
 			b.mu.sorted = slices.DeleteFunc(b.mu.sorted, func(n int) bool { return n == len(name) })
 		}
 	}
-	c.prefixes = nil
+	c.prefixes, c.size = nil, 0
 	b.any.Store(len(b.mu.prefixes) > 0)
 }
 

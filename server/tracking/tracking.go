@@ -47,7 +47,14 @@ type Client struct {
 
 	state    atomic.Uint32
 	prefixes map[string]*prefix // the owner's
+	size     int                // likewise, see Size
 }
+
+// prefixSize is what a prefix is counted with beside its bytes.
+const prefixSize = 128
+
+// Size is about what the prefixes of a client take, in bytes. Its owner calls it.
+func (c *Client) Size() int { return c.size }
 
 const (
 	on uint32 = 1 << iota
