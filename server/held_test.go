@@ -25,6 +25,10 @@ func TestHeldRepliesOfFullSocket(t *testing.T) {
 		{"large reply", "held" + bulk(big), func(s *session, p *place) gnet.Action {
 			return p.feed(s, []byte(encode("ECHO", big)))
 		}},
+		{"slow session", "held" + bulk("next"), func(s *session, p *place) gnet.Action {
+			s.slow = true
+			return p.feed(s, []byte(encode("ECHO", "next")))
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			srv := openServer(t)

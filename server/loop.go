@@ -171,11 +171,11 @@ const (
 // does a session with so much to do that its neighbours on the loop would notice.
 func (p *place) feed(s *session, data []byte) gnet.Action {
 	if s.slow && len(data) > 0 {
+		s.in = append(s.in, data...) // before flush: if its socket is full, a stream has the session from then on
 		p.loop.flush()
 		if p.left {
 			return gnet.None
 		}
-		s.in = append(s.in, data...)
 		return p.move(s, output{})
 	}
 	start := s.srv.clock.Mono()
