@@ -199,7 +199,7 @@ func TestMovedSession(t *testing.T) {
 	c.narrow()
 	const n = 20
 	c.send(strings.Repeat(requests("GET big"), n) + requests("ECHO end", "SELECT 5"))
-	waitFor(t, "the session to move", func() bool { return streams(srv) == 1 })
+	waitFor(t, "the session to move", func() bool { return c.unsent(srv) > streamBacklog })
 	other.want("PUBLISH ch m", ":1\r\n")
 	pushes, values := 0, 0
 	for got := ""; got != "+OK\r\n"; {

@@ -65,14 +65,8 @@ func TestDescriptorOfMovedClient(t *testing.T) {
 	slow.narrow()
 	id := slow.id()
 	slow.send(strings.Repeat(requests("GET big"), 30))
-	waitFor(t, "the session to move to a stream", func() bool { return streams(srv) == 1 })
-	var s *session
-	srv.clients.each(func(o *session) {
-		if fmt.Sprint(o.conn.ID) == id {
-			s = o
-		}
-	})
-	want := fmt.Sprintf(" fd=%d ", descriptor((*s.owner.Load()).(*stream).nc))
+	waitFor(t, "the session to move to a stream", func() bool { return slow.unsent(srv) > streamBacklog })
+	want := fmt.Sprintf(" fd=%d ", descriptor(slow.stream(srv).nc))
 	waitFor(t, want, func() bool { return strings.Contains(c.do("CLIENT LIST ID "+id), want) })
 }
 
