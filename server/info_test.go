@@ -190,6 +190,15 @@ func TestInfoCounts(t *testing.T) {
 			c.do(request)
 		}
 		after := infoEverything(t, c)
+		for strings.Contains(row.want, "eventloop") && c.stream(srv) != nil { // on a busy machine it may have left its loop
+			c = dial(t, srv)
+			c.do("PING")
+			before = infoEverything(t, c)
+			for _, request := range strings.Split(row.load, ";") {
+				c.do(request)
+			}
+			after = infoEverything(t, c)
+		}
 		words := strings.Fields(row.want)
 		for i := 0; i < len(words); i += 2 {
 			want, _ := strconv.ParseFloat(words[i+1], 64)
