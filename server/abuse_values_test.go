@@ -56,17 +56,21 @@ func underAttack(t *testing.T, f func(t *testing.T, c *client), s ...string) {
 	pings.check(t)
 	c.want("FLUSHALL", "+OK\r\n")
 	c.Close()
-	var grown int64
-	for range 20 { // buffers of sessions and of the collector go one collection later
-		if grown = heap() - before; grown < 4*mib {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if grown >= 4*mib {
-		t.Errorf("%d bytes remain", grown)
-	}
+	givenBack(t, before, 4*mib)
 	alive(t, dial(t, srv))
+}
+
+// givenBack waits until the heap is no more than most larger than it was: buffers of sessions and of the collector go one collection
+// later, and sessions when their turn comes.
+func givenBack(t testing.TB, before, most int64) {
+	t.Helper()
+	var grown int64
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if grown = heap() - before; grown <= most {
+			return
+		}
+	}
+	t.Errorf("%d bytes remain", grown)
 }
 
 const (
@@ -504,13 +508,20 @@ func TestLargeDeletions(t *testing.T) {
 		for _, lr := range [][2]string{
 			{"DEL h z s l", ":4\r\n"}, {"UNLINK h z s l", ":4\r\n"}, {"FLUSHALL", "+OK\r\n"}, {"FLUSHDB ASYNC", "+OK\r\n"},
 		} {
-			fill()
-			start := time.Now()
-			c.want(lr[0], lr[1])
-			if took := time.Since(start); took > grace {
-				t.Errorf("%s took %v", lr[0], took)
+			best := time.Hour
+			for range 3 { // a busy machine takes its time over one of them
+				fill()
+				start := time.Now()
+				c.want(lr[0], lr[1])
+				best = min(best, time.Since(start))
+				c.want("DBSIZE", ":0\r\n")
+				if best <= grace {
+					break
+				}
 			}
-			c.want("DBSIZE", ":0\r\n")
+			if best > grace {
+				t.Errorf("%s took %v", lr[0], best)
+			}
 		}
 		fill()
 		for _, lr := range [][2]string{{"RENAME h s", "+OK\r\n"}, {"SET s x", "+OK\r\n"}, {"PEXPIREAT z 1", ":1\r\n"}, {"ZREMRANGEBYRANK z 0 -1", ":0\r\n"},

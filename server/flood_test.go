@@ -27,7 +27,7 @@ func TestManyIdle(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer nc.Close()
-		nc.SetDeadline(time.Now().Add(patience))
+		nc.SetDeadline(time.Now().Add(6 * patience))
 		conns[i] = nc
 	}
 	input := encode("INCR", "n")
@@ -74,9 +74,7 @@ func TestManyIdle(t *testing.T) {
 		conns[i] = nil
 	}
 	waitFor(t, "all to be forgotten", func() bool { return srv.clients.count() == 2 })
-	if left := heap() - memory; left > mib {
-		t.Errorf("%d bytes remain of %d connections that are gone", left, n)
-	}
+	givenBack(t, memory, mib)
 	pings.check(t)
 }
 
@@ -120,9 +118,7 @@ func TestPasswordGuessing(t *testing.T) {
 	}
 	wg.Wait()
 	pings.check(t)
-	if grown := heap() - before; grown > 4*mib {
-		t.Errorf("%d bytes remain of the guesses", grown)
-	}
+	givenBack(t, before, 4*mib)
 	if got := other.do("INFO errorstats"); !strings.Contains(got, fmt.Sprintf("errorstat_WRONGPASS:count=%d\r\n", 7*rounds*clients)) {
 		t.Errorf("INFO errorstats = %.300q", got)
 	}
@@ -153,32 +149,40 @@ func TestLargeAlgebra(t *testing.T) {
 		line string
 		size int
 	}{{"ZUNIONSTORE d 2 z s2", n + n/2}, {"ZINTERSTORE d 3 z s1 s2 WEIGHTS 1 2 3", n / 2}, {"SINTERSTORE d s1 s2", n / 2}} {
-		stop := make(chan struct{})
-		var wg sync.WaitGroup
-		var worst [4]time.Duration
-		for i := range worst { // some of the keys, but hardly all, may share a shard with the inputs
-			asker := dialAddr(t, "unix", path)
-			asker.want(fmt.Sprintf("SET k%d v", i), "+OK\r\n")
-			wg.Go(func() {
-				for {
-					start := time.Now()
-					asker.want(fmt.Sprintf("GET k%d", i), bulk("v"))
-					worst[i] = max(worst[i], time.Since(start))
-					select {
-					case <-stop:
-						return
-					case <-time.After(time.Millisecond):
+		// Everybody may have to wait for the machine, but hardly three times.
+		for attempt := 1; ; attempt++ {
+			stop := make(chan struct{})
+			var wg sync.WaitGroup
+			var worst [4]time.Duration
+			for i := range worst { // some of the keys, but hardly all, may share a shard with the inputs
+				asker := dialAddr(t, "unix", path)
+				asker.want(fmt.Sprintf("SET k%d v", i), "+OK\r\n")
+				wg.Go(func() {
+					for {
+						start := time.Now()
+						asker.want(fmt.Sprintf("GET k%d", i), bulk("v"))
+						worst[i] = max(worst[i], time.Since(start))
+						select {
+						case <-stop:
+							return
+						case <-time.After(time.Millisecond):
+						}
 					}
-				}
-			})
-		}
-		start := time.Now()
-		c.want(row.line, fmt.Sprintf(":%d\r\n", row.size))
-		took := time.Since(start)
-		close(stop)
-		wg.Wait()
-		if least := slices.Min(worst[:]); least > took/2+10*time.Millisecond {
-			t.Errorf("%s took %v, every other client waited %v", row.line, took, least)
+				})
+			}
+			start := time.Now()
+			c.want(row.line, fmt.Sprintf(":%d\r\n", row.size))
+			took := time.Since(start)
+			close(stop)
+			wg.Wait()
+			least := slices.Min(worst[:])
+			if least <= took/2+10*time.Millisecond {
+				break
+			}
+			if attempt == 3 {
+				t.Errorf("%s took %v, every other client waited %v", row.line, took, least)
+				break
+			}
 		}
 	}
 	c.want("SINTERCARD 2 s1 s2", fmt.Sprintf(":%d\r\n", n/2))
@@ -304,9 +308,7 @@ func TestLongTransaction(t *testing.T) {
 	c.expect(queued + fmt.Sprintf("+QUEUED\r\n*%d\r\n", n+1) + results.String() + "*-1\r\n")
 	other.want("GET n", bulk(fmt.Sprint(n)))
 	pings.check(t)
-	if grown := heap() - before; grown > 8*mib {
-		t.Errorf("%d bytes remain of transactions that are over", grown)
-	}
+	givenBack(t, before, 8*mib)
 	// Who goes leaves a queue that nobody carries out.
 	gone := dial(t, srv)
 	gone.send(requests("MULTI", "SET n gone", "SET n gone"))
@@ -388,14 +390,14 @@ func TestHashFlooding(t *testing.T) {
 			}
 			b.WriteString(encode(args...))
 		}
-		start := time.Now()
+		start := cpuTime()
 		go c.send(b.String())
 		for range 10 {
 			if got := c.read(); got != fmt.Sprintf(":%d\r\n", part) && got != "+OK\r\n" {
 				t.Fatalf("%s: %.100q", line, got)
 			}
 		}
-		return time.Since(start)
+		return cpuTime() - start
 	}
 	pings := startPinger(t, srv)
 	for _, row := range []struct{ line, count, family string }{
