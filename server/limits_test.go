@@ -240,10 +240,11 @@ func TestOutOfDescriptors(t *testing.T) {
 	if len(held) < 10 {
 		t.Fatalf("only %d connections", len(held))
 	}
-	before := cpuTime()
+	before, began := cpuTime(), time.Now()
 	time.Sleep(250 * time.Millisecond)
-	if spent := cpuTime() - before; spent > 150*time.Millisecond {
-		t.Errorf("used %v of processor time while nothing can be accepted", spent)
+	spent := cpuTime() - before
+	if took := time.Since(began); spent > took*3/5 {
+		t.Errorf("used %v of processor time in %v while nothing can be accepted", spent, took)
 	}
 	alive(t, first)
 	for _, c := range held {
@@ -325,9 +326,10 @@ func TestManyServers(t *testing.T) {
 	closeServer(t, b)
 	dial(t, a).want("GET k", "$1\r\n0\r\n")
 	dial(t, c).want("GET k", "$1\r\n2\r\n")
-	if nc, err := net.Dial("tcp", b.Addr()); err == nil {
-		nc.Close()
-		t.Error("a closed server still listens")
+	if nc, err := net.Dial("tcp", b.Addr()); err == nil { // somebody else may have the port by now
+		if got := newClient(t, nc).do("GET k"); got == bulk("1") {
+			t.Error("a closed server still serves")
+		}
 	}
 }
 
@@ -351,8 +353,8 @@ func TestCloseWithClients(t *testing.T) {
 	}
 	start := time.Now()
 	closeServer(t, srv)
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("took %v", took)
+	if took := time.Since(start); took > farewell*3/4 {
+		t.Errorf("took %v: clients were left the time of those that go by themselves", took)
 	}
 	for _, c := range all {
 		if got := c.readAll(); got != "" {
@@ -381,11 +383,18 @@ func TestShutdown(t *testing.T) {
 func TestIdleTimeout(t *testing.T) {
 	srv := openServer(t, "timeout", "1")
 	idle, waits, listens := dial(t, srv), dial(t, srv), dial(t, srv)
-	idle.want("PING", pong)
 	waits.send(requests("BLPOP q 0"))
 	listens.send(requests("SUBSCRIBE ch"))
 	listens.read()
 	start := time.Now()
+	idle.send(requests("PING")) // on a busy machine it may have been idle for too long before
+	if got := idle.read(); got != pong && got != "(closed)" {
+		t.Fatalf("PING = %q", got)
+	} else if got != pong {
+		idle = dial(t, srv)
+		start = time.Now()
+		idle.want("PING", pong)
+	}
 	if got := idle.readAll(); got != "" {
 		t.Errorf("got %q", got)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -38,7 +39,9 @@ func TestManyUnreadReplies(t *testing.T) {
 		c.send(pipeline)
 		all = append(all, c)
 	}
-	waitFor(t, "the sessions to move to streams", func() bool { return streams(srv) == clients })
+	for _, c := range all {
+		waitFor(t, "its replies to wait", func() bool { return c.unsent(srv) > streamBacklog })
+	}
 	// Two gigabytes are asked for. One reply to each client may have been made and wait.
 	if grown := heap() - before; grown > clients*(size+2*mib) {
 		t.Errorf("what nobody reads takes %d MiB", grown/mib)
@@ -56,9 +59,7 @@ func TestManyUnreadReplies(t *testing.T) {
 		c.Close()
 	}
 	waitFor(t, "all to be forgotten", func() bool { return srv.clients.count() == 2 })
-	if left := heap() - before; left > 16*mib {
-		t.Errorf("%d MiB remain", left/mib)
-	}
+	givenBack(t, before, 16*mib)
 }
 
 // TestManyUnfinishedHandshakes: two thousand who begin a handshake, or do not even that, and stay. Others are served meanwhile, and at the deadline all are
@@ -72,8 +73,23 @@ func TestManyUnfinishedHandshakes(t *testing.T) {
 	srv := f.open(Options{handshake: 2 * time.Second}, "io-threads", "1") // more loops would have descriptors of their own
 	plain := dial(t, srv)
 	p := startPinger(t, srv)
-	first := f.dial(srv)
-	first.want("PING", pong) // so all before it have been taken up
+	// serve does a handshake and a request. On a busy machine a handshake may take longer than it may; one of several does not.
+	serve := func() (c *client) {
+		waitFor(t, "a handshake", func() bool {
+			nc, err := (&tls.Dialer{NetDialer: &net.Dialer{Timeout: patience}, Config: f.config(true)}).Dial("tcp", srv.TLSAddr())
+			if err != nil {
+				return false
+			}
+			c = newClient(t, nc)
+			if c.do("PING") == pong {
+				return true
+			}
+			c.Close()
+			return false
+		})
+		return c
+	}
+	serve() // and it stays, so all before it have been taken up
 	goroutines, files := runtime.NumGoroutine(), openFiles()
 	hello := "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 	var all []net.Conn
@@ -89,9 +105,7 @@ func TestManyUnfinishedHandshakes(t *testing.T) {
 			io.WriteString(nc, hello[:1+i/2%len(hello)])
 		}
 		if i%200 == 199 {
-			c := f.dial(srv)
-			c.want("PING", pong)
-			c.Close()
+			serve().Close()
 			served++
 		}
 	}
@@ -108,7 +122,7 @@ func TestManyUnfinishedHandshakes(t *testing.T) {
 		nc.Close()
 	}
 	settled(t, goroutines, files)
-	f.dial(srv).want("PING", pong)
+	serve()
 }
 
 // fewFiles is what the server of TestFewDescriptors may have open.
@@ -229,10 +243,11 @@ func TestFewDescriptors(t *testing.T) {
 		}
 		return sum
 	}
-	start := spent()
+	start, began := spent(), time.Now()
 	time.Sleep(250 * time.Millisecond)
-	if used := spent() - start; used > 0.2 {
-		t.Errorf("used %.3f s of processor time in a quarter of a second with nothing to do", used)
+	used := spent() - start
+	if took := time.Since(began).Seconds(); used > 0.8*took {
+		t.Errorf("used %.3f s of processor time in %.3f s with nothing to do", used, took)
 	}
 	// Service resumes.
 	for _, c := range append(slices.Collect(closers(served)), held...) {
