@@ -27,7 +27,7 @@ func openForTest(t *testing.T, directives string) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
 			t.Error(err)
@@ -49,7 +49,7 @@ func (s *Server) peer(t *testing.T) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(12 * patience))
 	t.Cleanup(func() { nc.Close() })
 	return &peer{t, nc, bufio.NewReader(nc)}
 }
@@ -209,7 +209,7 @@ func TestOthersLookIn(t *testing.T) {
 	close(stop)
 	watchers.Wait()
 	p := s.peer(t)
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		got := p.do("PUBSUB NUMSUB a") + " " + p.do("PUBSUB NUMPAT")
 		if got == "a 1 0" {
 			break

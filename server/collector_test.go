@@ -82,7 +82,7 @@ func TestCollectorFollows(t *testing.T) {
 	}
 	ballast := make([]byte, 300*mib)
 	runtime.GC()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(6 * patience)
 	for {
 		percent, limit := state()
 		if percent > 0 && percent <= 30 && limit >= 375*mib && limit < 500*mib {

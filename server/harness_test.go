@@ -145,10 +145,15 @@ func requests(lines ...string) string {
 // send writes bytes. A connection that the server has closed is no error here: the reading side finds it.
 func (c *client) send(s string) {
 	c.t.Helper()
-	c.SetWriteDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(c.Conn, s); err != nil {
-		if n, ok := err.(net.Error); ok && n.Timeout() {
-			c.t.Fatal(err)
+	for len(s) > 0 { // each piece has its time
+		piece := s[:min(len(s), 64<<10)]
+		s = s[len(piece):]
+		c.SetWriteDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(c.Conn, piece); err != nil {
+			if n, ok := err.(net.Error); ok && n.Timeout() {
+				c.t.Fatal(err)
+			}
+			return
 		}
 	}
 }
@@ -190,9 +195,14 @@ func (c *client) read() string {
 // expect reads as much as is wanted and compares it.
 func (c *client) expect(want string) {
 	c.t.Helper()
-	c.SetReadDeadline(time.Now().Add(patience))
 	got := make([]byte, len(want))
-	n, err := io.ReadFull(c.r, got)
+	n, err := 0, error(nil)
+	for n < len(got) && err == nil {
+		c.SetReadDeadline(time.Now().Add(patience))
+		var more int
+		more, err = c.r.Read(got[n:])
+		n += more
+	}
 	if err == nil && string(got) == want {
 		return
 	}
@@ -206,8 +216,14 @@ func (c *client) expect(want string) {
 // readAll returns everything up to the end of the connection.
 func (c *client) readAll() string {
 	c.t.Helper()
-	c.SetReadDeadline(time.Now().Add(patience))
-	b, err := io.ReadAll(c.r)
+	var b []byte
+	var err error
+	for piece := make([]byte, 64<<10); err == nil; {
+		c.SetReadDeadline(time.Now().Add(patience))
+		var n int
+		n, err = c.r.Read(piece)
+		b = append(b, piece[:n]...)
+	}
 	if n, ok := err.(net.Error); ok && n.Timeout() {
 		c.t.Fatalf("the connection is not closed; it sent %.300q", b)
 	}
