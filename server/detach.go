@@ -95,11 +95,13 @@ func (s *session) isAway() bool {
 	return s.away
 }
 
-// stay keeps the input of a session that is away.
-func (s *session) stay(input []byte) {
+// stay keeps the input of a session that is away: within the gate, because CLIENT LIST looks at all sessions.
+func (s *session) stay(l *lane, input []byte) {
 	if len(input) == 0 {
 		return
 	}
+	busy := s.srv.enter(l)
+	defer s.srv.leave(l, busy)
 	s.append(input)
 	if limit := s.srv.vars.queryLimit.Load(); limit > 0 && int64(s.unused()) > limit {
 		s.overrun, s.in, s.at = true, nil, 0

@@ -120,7 +120,7 @@ func (s *session) handle(l *lane, input []byte) (out []byte, more bool) {
 		return nil, false
 	}
 	if s.isAway() {
-		s.stay(input)
+		s.stay(l, input)
 		s.passMarks()
 		return nil, false
 	}
