@@ -170,6 +170,7 @@ func (x *scripts) begin(run *scripting.Run, r *commands.ScriptRun) {
 		run: run, name: r.Script.Name, isFunc: r.Script.Flags&commands.IsFunction != 0,
 		began: x.srv.clock.Mono(), wrote: r.Wrote,
 	}
+	x.running.Store(c) // before its time runs: it may be over at once, and then nobody would be told
 	if r.Script.Endless {
 		for _, a := range r.Command {
 			c.command = append(c.command, string(a))
@@ -178,7 +179,6 @@ func (x *scripts) begin(run *scripting.Run, r *commands.ScriptRun) {
 			c.watch = time.AfterFunc(time.Duration(ms)*time.Millisecond, func() { x.slow(c) })
 		}
 	}
-	x.running.Store(c)
 	if x.srv.abort.Load() {
 		run.Kill(errServerCloses)
 	}
