@@ -16,6 +16,8 @@ const (
 	firstQuiet = 300 * time.Millisecond
 	// lateReply is how long a command that can block may take to time out by itself.
 	lateReply = 500 * time.Millisecond
+	// noReply is after how long a command that cannot block counts as one that has no reply.
+	noReply = 5 * time.Second
 )
 
 // Record replaces the expectations of the file, except handwritten ones, by what the server answers. Expectations that
@@ -181,7 +183,7 @@ func (r *runner) collectReply(c *client, args []string, known bool, before count
 	if n, ok := c.expectedReplies(args); ok {
 		return r.collectCounted(c, n)
 	}
-	wait := r.opts.timeout()
+	wait := min(r.opts.timeout(), noReply)
 	if known || mayBlock(args) {
 		r.until(func(n counters) bool { return n.blocked > before.blocked }, c)
 		wait = lateReply

@@ -24,7 +24,7 @@ type Options struct {
 	Tuned bool
 	// NoReset leaves out the commands that empty the server, for servers that are fresh anyway.
 	NoReset bool
-	// Timeout is how long a reply may take; 0 means 5 s.
+	// Timeout is how long a reply may take; 0 means 30 s.
 	Timeout time.Duration
 	// Sleep is what (sleep d) does; nil means time.Sleep. A test with a fake clock moves it here.
 	Sleep func(d time.Duration)
@@ -36,7 +36,7 @@ func (o Options) timeout() time.Duration {
 	if o.Timeout > 0 {
 		return o.Timeout
 	}
-	return 5 * time.Second
+	return 30 * time.Second
 }
 
 // Mismatch is a place where the server did not do what the transcript says.
@@ -124,8 +124,9 @@ func newRunner(f *File, dial Dial, proto int, opts Options) *runner {
 
 const (
 	// barrierLimit bounds the wait for the server to show in its counters what was done to it. A server that does not
-	// count costs this much each time.
-	barrierLimit = 50 * time.Millisecond
+	// count, as a paused one or one whose monitors go, costs this much each time; one that takes longer because the machine
+	// is busy may get the requests of two connections in the wrong order.
+	barrierLimit = time.Second
 	// quiet is how long nothing must come where nothing is expected.
 	quiet = 5 * time.Millisecond
 )

@@ -44,7 +44,11 @@ func TestReplay(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fakeServer{}
-			mismatches, err := parse(t, tt.text).Replay(s.dial, 2, quick)
+			opts := Options{}
+			if strings.HasPrefix(tt.err, "no reply") {
+				opts = quick
+			}
+			mismatches, err := parse(t, tt.text).Replay(s.dial, 2, opts)
 			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("error %v, want %q", err, tt.err)
 			}
@@ -63,7 +67,7 @@ func TestReplay(t *testing.T) {
 func TestMismatchNamesThePlace(t *testing.T) {
 	s := &fakeServer{}
 	f := parse(t, "# comment\n\n> SAY \"*1\\r\\n:1\\r\\n\"\n*1\n  :2\n")
-	mismatches, err := f.Replay(s.dial, 2, quick)
+	mismatches, err := f.Replay(s.dial, 2, Options{})
 	if err != nil || len(mismatches) != 1 {
 		t.Fatalf("%v, %v", mismatches, err)
 	}
@@ -82,7 +86,7 @@ func TestProtocolThree(t *testing.T) {
 		`> SAY "%1\r\n+a\r\n#t\r\n"`, "%1", "  +a => #t",
 	}, "\n"))
 	for _, proto := range f.Protocols {
-		mismatches, err := f.Replay(s.dial, proto, quick)
+		mismatches, err := f.Replay(s.dial, proto, Options{})
 		if err != nil || len(mismatches) > 0 {
 			t.Errorf("RESP%d: %v, %v", proto, mismatches, err)
 		}
