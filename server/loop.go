@@ -171,7 +171,9 @@ const (
 // does a session with so much to do that its neighbours on the loop would notice.
 func (p *place) feed(s *session, data []byte) gnet.Action {
 	if s.slow && len(data) > 0 {
-		s.in = append(s.in, data...) // before flush: if its socket is full, a stream has the session from then on
+		busy := p.loop.srv.enter(p.loop.lane) // CLIENT LIST of another session may look at what has come
+		s.in = append(s.in, data...)          // before flush: if its socket is full, a stream has the session from then on
+		p.loop.srv.leave(p.loop.lane, busy)
 		p.loop.flush()
 		if p.left {
 			return gnet.None
