@@ -228,7 +228,10 @@ func TestUnionIsShared(t *testing.T) {
 	t.Parallel()
 	rdb, prefix := benchtest.Client(t)
 	ctx := context.Background()
-	timed, err := leaderboard.NewTimed(rdb, prefix+"t", leaderboard.Periods{Length: 24 * time.Hour, Keep: 3, Fresh: time.Hour})
+	now := time.Now() // and no day that begins meanwhile
+	timed, err := leaderboard.NewTimed(rdb, prefix+"t", leaderboard.Periods{
+		Length: 24 * time.Hour, Keep: 3, Fresh: time.Hour, Now: func() time.Time { return now },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
