@@ -49,7 +49,7 @@ func (s *Server) peer(t *testing.T) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = nc.SetDeadline(time.Now().Add(12 * patience))
+	_ = nc.SetDeadline(time.Now().Add(4 * patience))
 	t.Cleanup(func() { nc.Close() })
 	return &peer{t, nc, bufio.NewReader(nc)}
 }

@@ -52,7 +52,7 @@ func TestCrash(t *testing.T) {
 		c.want("CLIENT SETNAME tester", "+OK\r\n")
 		clk.armed.Store(true)
 		c.send(requests("PING", "INFO server sensitive", "PING"))
-		time.Sleep(12 * patience)
+		time.Sleep(4 * patience)
 		t.Fatal("it lives")
 	}
 	for _, mode := range []string{"process", "library", "silent", "hidden"} {

@@ -20,8 +20,8 @@ import (
 
 func init() { script.Flags() }
 
-// patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+// patience is how long a test waits for what must come: under the race detector and beside other work, one large command may take ten seconds.
+const patience = 30 * time.Second
 
 // settings are parameters and their values, in turn.
 type settings []string

@@ -166,7 +166,7 @@ func TestLinearizability(t *testing.T) {
 				t.Run(w.name, func(t *testing.T) {
 					for round := range 15 {
 						history := runHistory(t, srv, uint64(100*i+round), w.next)
-						if got := porcupine.CheckOperationsTimeout(databaseModel, history, 12*patience); got != porcupine.Ok {
+						if got := porcupine.CheckOperationsTimeout(databaseModel, history, 4*patience); got != porcupine.Ok {
 							for _, op := range history {
 								t.Logf("%d: %d-%d %s = %q", op.ClientId, op.Call, op.Return, op.Input, op.Output)
 							}
