@@ -50,7 +50,14 @@ func with(t *testing.T, dir string, f func(do func(line string) string), setting
 		if err != nil {
 			t.Fatal(err)
 		}
-		if reply[0] == '$' {
+		var more int // lines of the reply
+		switch reply[0] {
+		case '$':
+			more = 1
+		case '*': // of numbers
+			fmt.Sscan(reply[1:], &more)
+		}
+		for ; more > 0 && err == nil; more-- {
 			reply, err = r.ReadString('\n')
 		}
 		if err != nil || reply[0] == '-' {
