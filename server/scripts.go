@@ -170,14 +170,14 @@ func (x *scripts) begin(run *scripting.Run, r *commands.ScriptRun) {
 		run: run, name: r.Script.Name, isFunc: r.Script.Flags&commands.IsFunction != 0,
 		began: x.srv.clock.Mono(), wrote: r.Wrote,
 	}
-	x.running.Store(c) // before its time runs: it may be over at once, and then nobody would be told
 	if r.Script.Endless {
 		for _, a := range r.Command {
 			c.command = append(c.command, string(a))
 		}
-		if ms := x.srv.vars.busyReply.Load(); ms > 0 {
-			c.watch = time.AfterFunc(time.Duration(ms)*time.Millisecond, func() { x.slow(c) })
-		}
+	}
+	x.running.Store(c) // before its time runs: it may be over at once, and then nobody would be told
+	if ms := x.srv.vars.busyReply.Load(); ms > 0 && r.Script.Endless {
+		c.watch = time.AfterFunc(time.Duration(ms)*time.Millisecond, func() { x.slow(c) })
 	}
 	if x.srv.abort.Load() {
 		run.Kill(errServerCloses)
