@@ -79,16 +79,6 @@ func waitFor(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// streams counts the sessions that are owned by streams.
-func streams(srv *Server) (n int) {
-	srv.clients.each(func(s *session) {
-		if _, ok := (*s.owner.Load()).(*stream); ok {
-			n++
-		}
-	})
-	return n
-}
-
 // stream is what owns the client's session, nil if that is a loop, or if there is no session yet or any more. Who else has moved to a
 // stream is another matter: on a busy machine anybody may.
 func (c *client) stream(srv *Server) (t *stream) {
