@@ -27,7 +27,7 @@ type transaction struct {
 	denyOOM bool // some queued command may need memory
 	bytes   int
 	queue   []queued
-	args    [][]byte // all arguments of the queue
+	args    [][]byte // arguments of the queue, the latest
 	text    []byte   // and their bytes
 	call    Call     // of the command of the queue that runs
 }
@@ -56,14 +56,26 @@ func (m *transaction) release() {
 	transactions.Put(m)
 }
 
+// room returns s, or an empty slice where s has no room for n more. Those who refer to s keep it; nothing is copied, as append would.
+func room[T any](s []T, n, least, most int) []T {
+	if n <= cap(s)-len(s) {
+		return s
+	}
+	return make([]T, 0, max(n, least, min(2*cap(s), most)))
+}
+
 func (m *transaction) add(s *Spec, args [][]byte, writes bool) {
-	// Where the slices grow, what was queued before keeps the memory it has.
+	n := 0
+	for _, a := range args {
+		n += len(a)
+	}
+	m.text, m.args = room(m.text, n, 256, keepText), room(m.args, len(args), 16, keepQueue)
+	m.bytes += n + 24*len(args)
 	first := len(m.args)
 	for _, a := range args {
 		at := len(m.text)
 		m.text = append(m.text, a...)
 		m.args = append(m.args, m.text[at:len(m.text):len(m.text)])
-		m.bytes += len(a) + 24
 	}
 	m.denyOOM = m.denyOOM || s.Flags&DenyOOM != 0
 	m.writes = m.writes || writes
