@@ -284,20 +284,27 @@ var scenarios = []struct {
 	}},
 }
 
+// emptyDisk is a file system with a folder for a log, from which on operations count.
+func emptyDisk(t testing.TB) *vfs.Mem {
+	t.Helper()
+	mem := vfs.NewMem()
+	if err := mem.MkdirAll("data", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := mem.SyncDir("."); err != nil {
+		t.Fatal(err)
+	}
+	mem.Forget()
+	return mem
+}
+
 // TestPowerCuts stops the machine behind every operation on files, in every way: what was promised is there, in order,
 // and a unit is whole or absent.
 func TestPowerCuts(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			mem := vfs.NewMem()
-			if err := mem.MkdirAll("data", 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := mem.SyncDir("."); err != nil {
-				t.Fatal(err)
-			}
-			mem.Forget()
+			mem := emptyDisk(t)
 			d := newDiary(t, mem, mem, Always)
 			if err := d.open(); err != nil {
 				t.Fatal(err)

@@ -54,14 +54,7 @@ func TestWritesDuringSync(t *testing.T) {
 // second before is there. An fsync takes as long as a tick.
 func TestPowerCutsEverySecond(t *testing.T) {
 	for seed := range uint64(3) {
-		mem := vfs.NewMem()
-		if err := mem.MkdirAll("data", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := mem.SyncDir("."); err != nil {
-			t.Fatal(err)
-		}
-		mem.Forget()
+		mem := emptyDisk(t)
 		clk := clock.NewFake(time.Unix(1_900_000_000, 0))
 		slow := vfs.NewFault(mem)
 		slow.Add(vfs.Rule{Ops: vfs.OpSyncData, Before: func(vfs.OpKind, string) { clk.Advance(tick) }})
